@@ -1,0 +1,42 @@
+//! What is wrong with a definition, and where. Knows nothing of how it is drawn.
+
+/// A place in one of the texts that were read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Location {
+    /// The file as the user knows it (project-relative), or `--params`, `-p` and the like.
+    pub file: std::sync::Arc<str>,
+    /// Byte offset of the first byte.
+    pub offset: usize,
+    /// Length in bytes.
+    pub length: usize,
+    /// 1-based.
+    pub line: u32,
+    /// 1-based, in characters.
+    pub column: u32,
+    /// Length in characters, on the first line; at least 1.
+    pub width: u32,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Said; nothing stops.
+    Warning,
+    /// The definition is invalid: exit 3.
+    Error,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad.
+    pub severity: Severity,
+    /// A stable word for scripts: `unknown-key`, `two-producers`.
+    pub code: &'static str,
+    /// One sentence: what is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Where; the first is the place itself, the others are related, each with a label (may be empty).
+    pub spans: Vec<(Location, String)>,
+}

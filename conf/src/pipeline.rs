@@ -1,0 +1,411 @@
+//! The validated pipeline: what every front end lowers to and everything else reads.
+//!
+//! All references are resolved, every matrix is expanded, every name is known. It knows nothing
+//! of the file it came from except the [`Location`]s kept for messages, and nothing of disk,
+//! environment or store: globs are still patterns, secrets are still names.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::diagnostic::Location;
+use crate::name::{Instance, Selector};
+use crate::value::Value;
+
+/// Index of an artifact in [`Pipeline::artifacts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ArtifactId(pub u32);
+
+/// Index of a node in [`Pipeline::nodes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+/// A whole definition, valid as far as can be known without a disk.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// `[pipeline] name`, if given.
+    pub name: Option<String>,
+    /// The environment this was lowered for (`--env`, default `local`).
+    pub env: String,
+    /// Targets of a bare run; `None` where `default` is not given.
+    pub default: Option<Vec<(Selector, Location)>>,
+    /// All parameters, merged from files and `-p`.
+    pub params: Value,
+    /// `[store]`, merged over all layers.
+    pub store: StoreSettings,
+    /// `[pipeline] programs`.
+    pub programs: Programs,
+    /// `[pipeline] allow_outside`.
+    pub allow_outside: bool,
+    /// Every artifact instance, sources included.
+    pub artifacts: Vec<Artifact>,
+    /// Every node instance, in definition order, matrix instances in matrix order.
+    pub nodes: Vec<Node>,
+    /// `[finally.*]`, in definition order.
+    pub finally: Vec<Finally>,
+    /// `[[hook]]`, in definition order.
+    pub hooks: Vec<Hook>,
+}
+
+/// A named dataset.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// Its name with its matrix values: `model[gbm,1]`.
+    pub name: Instance,
+    /// Project-relative path with `/` between components and no trailing one; for a glob, the pattern.
+    pub path: String,
+    /// What lies at the path.
+    pub shape: Shape,
+    /// Its producer, or none for a source.
+    pub producer: Option<NodeId>,
+    /// Whether the bytes outlive the run.
+    pub keep: Keep,
+    /// What reports make of it.
+    pub kind: Kind,
+    /// Where it was declared.
+    pub at: Location,
+}
+
+/// What lies at an artifact's path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One file.
+    File,
+    /// A directory with all that is below it (declared with a trailing `/`).
+    Directory,
+    /// A source that is written as a pattern: any number of files.
+    Glob,
+    /// A source written without a trailing `/` or a wildcard: a file or a directory, as found.
+    Any,
+}
+
+/// Whether an output's bytes outlive the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// In the store (the default).
+    Store,
+    /// `keep = "run"`: ephemeral.
+    Run,
+}
+
+/// `kind` of an output: how reports and `diff` read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Plain bytes.
+    Data,
+    /// A JSON, YAML or TOML file of numbers that `diff` and reports compare.
+    Metrics,
+    /// A picture or a table that reports show.
+    Plot,
+}
+
+/// One step, matrix already expanded.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its name with its matrix values: `train[gbm,1]`.
+    pub name: Instance,
+    /// What it executes.
+    pub command: Command,
+    /// `code`: project-relative patterns.
+    pub code: Vec<(String, Location)>,
+    /// `in`, in declared order.
+    pub inputs: Vec<Input>,
+    /// `out`, in declared order.
+    pub outputs: Vec<Output>,
+    /// The declared subtrees of the parameters, by dotted path, sorted.
+    pub params: Vec<(String, Value)>,
+    /// `env`: hashed.
+    pub env: BTreeMap<String, String>,
+    /// `pass_env`: visible, not hashed.
+    pub pass_env: Vec<String>,
+    /// `secrets`: visible, never hashed, masked.
+    pub secrets: Vec<(String, Location)>,
+    /// `after`: order without data.
+    pub after: Vec<NodeId>,
+    /// `tags`.
+    pub tags: Vec<String>,
+    /// `group`.
+    pub group: Option<String>,
+    /// `resources`.
+    pub resources: Resources,
+    /// `retries`.
+    pub retries: Retries,
+    /// `timeout`.
+    pub timeout: Option<Duration>,
+    /// `cache`.
+    pub cache: Cache,
+    /// `checkpoint`: project-relative directory.
+    pub checkpoint: Option<String>,
+    /// `undeclared`.
+    pub undeclared: Undeclared,
+    /// `isolation`.
+    pub isolation: Isolation,
+    /// Where it was declared (the table header).
+    pub at: Location,
+}
+
+/// What a node or a `finally` executes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// A string: `sh -ceu`, inserted values quoted.
+    Shell(Vec<Piece>),
+    /// An array: executed as it is.
+    Exec(Vec<Word>),
+}
+
+/// One element of an array command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Word {
+    /// What the element is made of, in order.
+    pub pieces: Vec<Piece>,
+    /// The element is exactly one reference to a list: it becomes as many arguments as that has words.
+    pub splice: bool,
+}
+
+/// A part of a command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Piece {
+    /// Text as written; `vars` in a string command are inserted here already.
+    Text(String),
+    /// The path(s) of [`Node::inputs`]`[0]` by index.
+    Input(usize),
+    /// The path of [`Node::outputs`] by index.
+    Output(usize),
+    /// The words of a parameter, matrix value, environment name or (in an array) `vars` entry.
+    Value {
+        /// As written, without braces: `params.train.lr`.
+        reference: String,
+        /// Its text: one word, or several for a list.
+        words: Vec<String>,
+    },
+    /// The path of a JSON file that holds the declared subtrees only.
+    ParamsFile,
+    /// A fact of the run; in `finally` only.
+    Run(RunField),
+}
+
+/// `{{run.*}}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunField {
+    /// `succeeded`, `failed` or `interrupted`.
+    Status,
+    /// The run's id.
+    Id,
+    /// The environment's name.
+    Env,
+    /// Seconds since the run started, with three decimals.
+    Seconds,
+    /// The first error's message, or empty.
+    Error,
+}
+
+/// One entry of `in`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    /// The name under `in.NAME`.
+    pub alias: String,
+    /// The artifacts bound to it, in stable order; more than one for a fan-in.
+    pub artifacts: Vec<ArtifactId>,
+    /// Written with a selector: a list even where it has one element.
+    pub list: bool,
+    /// Where it was written.
+    pub at: Location,
+}
+
+/// One entry of `out`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// The name under `out.NAME`: the artifact's base name.
+    pub alias: String,
+    /// The artifact.
+    pub artifact: ArtifactId,
+}
+
+/// `resources`. `cpu` defaults to 1; any other name is a pool of its own (`gpu`, `licence`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resources {
+    /// Cores; fractions allowed.
+    pub cpu: f64,
+    /// Bytes of memory, if declared.
+    pub mem: Option<u64>,
+    /// Named pools and how much of each.
+    pub pools: BTreeMap<String, f64>,
+    /// Where they were written, if they were.
+    pub at: Option<Location>,
+}
+
+/// `retries`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retries {
+    /// Further attempts after the first.
+    pub max: u32,
+    /// Which failures are worth another attempt.
+    pub on: Vec<Cause>,
+    /// Pause before an attempt.
+    pub wait: Duration,
+}
+
+/// A cause of failure that may be retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// It took longer than `timeout`.
+    Timeout,
+    /// Killed for want of memory.
+    Oom,
+    /// Ended by a signal (other than ours).
+    Signal,
+    /// This exit code.
+    Exit(i32),
+    /// Any failure.
+    Any,
+}
+
+/// `cache`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cache {
+    /// Not written: outputs are cached, a node without outputs always runs.
+    Default,
+    /// `true`: cached even without outputs.
+    Yes,
+    /// `false`: runs each time it is asked for; in a bare run only where something needs it.
+    No,
+}
+
+/// `undeclared`: what a read of an undeclared project file does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undeclared {
+    /// Folded into the key.
+    Follow,
+    /// The same, with a notice.
+    Warn,
+    /// The node fails.
+    Error,
+}
+
+/// `isolation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// Reads are observed.
+    Trace,
+    /// Undeclared reads are refused.
+    Strict,
+    /// Neither.
+    None,
+}
+
+/// `[pipeline] programs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Programs {
+    /// Runtimes by version, system utilities by nothing.
+    Version,
+    /// All by content.
+    Content,
+}
+
+/// `[finally.*]`.
+#[derive(Debug, Clone)]
+pub struct Finally {
+    /// Its name.
+    pub name: String,
+    /// What it executes.
+    pub command: Command,
+    /// When.
+    pub when: When,
+    /// Hashed nowhere: it is never cached.
+    pub env: BTreeMap<String, String>,
+    /// Visible variables.
+    pub pass_env: Vec<String>,
+    /// Secret variables.
+    pub secrets: Vec<(String, Location)>,
+    /// Limit.
+    pub timeout: Option<Duration>,
+    /// Where it was declared.
+    pub at: Location,
+}
+
+/// `when` of a `finally`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Always.
+    Always,
+    /// Only after success.
+    Success,
+    /// Only after failure or interruption.
+    Failure,
+}
+
+/// `[[hook]]`.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    /// Event names; `run.*` and `*` are allowed.
+    pub on: Vec<String>,
+    /// Program and arguments.
+    pub run: Vec<String>,
+    /// One process per event, or one for all.
+    pub mode: HookMode,
+    /// What its failure does.
+    pub failure: HookFailure,
+    /// Limit (default 30 s; for a stream, the time to end after the last event).
+    pub timeout: Duration,
+    /// Where it was declared.
+    pub at: Location,
+}
+
+/// `mode` of a hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookMode {
+    /// One process an event, one object on stdin.
+    Each,
+    /// One process a run, JSON lines.
+    Stream,
+}
+
+/// `failure` of a hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookFailure {
+    /// A notice.
+    Warn,
+    /// The run fails.
+    Fail,
+}
+
+/// `[store]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoreSettings {
+    /// `path`, if written: relative to the project, or absolute, or with a leading `~/`.
+    pub path: Option<String>,
+    /// `link`.
+    pub link: Link,
+    /// `max_size` in bytes.
+    pub max_size: Option<u64>,
+    /// `remote`: tiers in order.
+    pub remote: Vec<(String, Location)>,
+    /// `push`.
+    pub push: bool,
+    /// `required`.
+    pub required: bool,
+    /// `require`: of `signed`, `traced`, `clean`.
+    pub require: Vec<String>,
+    /// `trusted_keys`.
+    pub trusted_keys: Vec<String>,
+    /// `token_env`.
+    pub token_env: String,
+    /// `headers`.
+    pub headers: BTreeMap<String, String>,
+    /// `ca`, `client_cert`, `client_key`: paths.
+    pub ca: Option<String>,
+    /// See `ca`.
+    pub client_cert: Option<String>,
+    /// See `ca`.
+    pub client_key: Option<String>,
+}
+
+/// `[store] link`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// Reflink, else copy.
+    Auto,
+    /// Read-only hardlinks.
+    Hardlink,
+    /// Copy always.
+    Copy,
+}

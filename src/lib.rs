@@ -1,0 +1,1 @@
+//! jalon: the library.

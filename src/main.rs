@@ -1,0 +1,2 @@
+//! The `jalon` binary.
+fn main() {}
