@@ -1,1 +1,10 @@
-//! jalon: the library.
+//! jalon: an incremental, build-system-style executor for data and machine-learning pipelines.
+//!
+//! The library decides and executes; it never prints, reads the environment or picks an exit code.
+//! Data flows one way: a front end gives a pipeline, `graph` its order, `action` its keys, `schedule` what
+//! to do next, `run` does it, and every reporter consumes the [`event`] stream. ARCHITECTURE.md is the map.
+
+pub mod event;
+pub mod graph;
+pub mod schedule;
+pub mod verdict;

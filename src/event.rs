@@ -1,0 +1,402 @@
+//! What happens in a run: one stream, below the runner and below every reporter.
+//!
+//! Screen, JSON, hooks, trace and reports consume these and nothing else. Every event serialises to one
+//! JSON object whose `event` names it (DEPLOY: `run.started`, `node.hit`, …). Knows nothing of who listens.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::Reason;
+
+/// The number of the event format; fields may be added without changing it.
+pub const SCHEMA: u32 = 1;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The run's id, a ULID.
+    pub run: String,
+    /// Position in the run, from 0, without gaps.
+    pub seq: u64,
+    /// Milliseconds since the Unix epoch.
+    pub at: u64,
+    /// What.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event")]
+pub enum Body {
+    /// Everything was judged that can be judged before the first node runs. A hook may veto here.
+    #[serde(rename = "run.planned")]
+    RunPlanned(Planned),
+    /// The run holds its locks and goes on to work.
+    #[serde(rename = "run.started")]
+    RunStarted(Started),
+    /// Exactly once, whatever happened.
+    #[serde(rename = "run.finished")]
+    RunFinished(Finished),
+    /// It must run and waits for room.
+    #[serde(rename = "node.queued")]
+    NodeQueued {
+        /// Its name.
+        node: String,
+        /// Why it runs.
+        reason: Reason,
+    },
+    /// An attempt began.
+    #[serde(rename = "node.started")]
+    NodeStarted {
+        /// Its name.
+        node: String,
+        /// 1 for the first.
+        attempt: u32,
+        /// Seconds it took the last time, if that is known.
+        expected: Option<f64>,
+    },
+    /// Its outcome was known.
+    #[serde(rename = "node.hit")]
+    NodeHit(Hit),
+    /// It ran and its outputs were taken.
+    #[serde(rename = "node.succeeded")]
+    NodeSucceeded(Succeeded),
+    /// Its last attempt failed.
+    #[serde(rename = "node.failed")]
+    NodeFailed(Failed),
+    /// An attempt failed and another follows.
+    #[serde(rename = "node.retrying")]
+    NodeRetrying {
+        /// Its name.
+        node: String,
+        /// The attempt that failed.
+        attempt: u32,
+        /// Why it failed.
+        error: Problem,
+        /// Seconds until the next.
+        wait: f64,
+    },
+    /// Something it needs failed.
+    #[serde(rename = "node.blocked")]
+    NodeBlocked {
+        /// Its name.
+        node: String,
+        /// The node that failed; none where the run stopped for another reason (`--fail-fast`, a veto).
+        by: Option<String>,
+    },
+    /// It was stopped, or never started, because the run was interrupted.
+    #[serde(rename = "node.cancelled")]
+    NodeCancelled {
+        /// Its name.
+        node: String,
+    },
+    /// It runs far longer than it ever did.
+    #[serde(rename = "node.overdue")]
+    NodeOverdue {
+        /// Its name.
+        node: String,
+        /// Seconds so far.
+        seconds: f64,
+        /// Seconds it took the last time.
+        expected: f64,
+    },
+    /// Something it printed, secrets masked; not kept in the trace.
+    #[serde(rename = "node.output")]
+    NodeOutput {
+        /// Its name.
+        node: String,
+        /// 1 or 2.
+        stream: u8,
+        /// Lossy where it was not UTF-8.
+        text: String,
+    },
+    /// An output was laid out in the project.
+    #[serde(rename = "artifact.materialised")]
+    ArtifactMaterialised {
+        /// Its name.
+        artifact: String,
+        /// Project-relative.
+        path: String,
+    },
+    /// An output was put into the store.
+    #[serde(rename = "artifact.stored")]
+    ArtifactStored {
+        /// Its name.
+        artifact: String,
+        /// Hex.
+        digest: String,
+        /// Bytes.
+        size: u64,
+    },
+    /// The first node of a group started.
+    #[serde(rename = "group.started")]
+    GroupStarted {
+        /// Its name.
+        group: String,
+    },
+    /// The last node of a group ended.
+    #[serde(rename = "group.finished")]
+    GroupFinished {
+        /// Its name.
+        group: String,
+        /// Kubeflow's word.
+        state: State,
+    },
+    /// Something the user should know; said once a run for each text.
+    #[serde(rename = "notice")]
+    Notice(Notice),
+}
+
+/// `run.planned`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The pipeline's name.
+    pub project: String,
+    /// `--env`.
+    pub env: String,
+    /// As asked for; empty for a bare run.
+    pub targets: Vec<String>,
+    /// Selected nodes.
+    pub nodes: u64,
+    /// Of these, known to hit.
+    pub hit: u64,
+    /// Known to run.
+    pub run: u64,
+    /// One or the other.
+    pub maybe: u64,
+    /// Seconds of work that the nodes to run took the last time, as far as known.
+    pub expected: f64,
+}
+
+/// `run.started`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    /// The pipeline's name.
+    pub project: String,
+    /// The project's directory.
+    pub root: String,
+    /// `--env`.
+    pub env: String,
+    /// As asked for.
+    pub targets: Vec<String>,
+    /// Nodes at once.
+    pub jobs: u32,
+    /// jalon's version.
+    pub jalon: String,
+    /// The machine.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// Git commit, `+` appended where the tree has changes; empty outside git.
+    #[serde(default)]
+    pub commit: String,
+}
+
+/// `run.finished`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finished {
+    /// How it ended.
+    pub status: Status,
+    /// Wall time.
+    pub seconds: f64,
+    /// By status.
+    pub counts: Counts,
+    /// Seconds that the hits took when they ran.
+    pub saved_seconds: f64,
+    /// The first error.
+    pub error: Option<Problem>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// All that was asked for is there.
+    Succeeded,
+    /// A node, a `finally` or a hook that counts failed.
+    Failed,
+    /// SIGINT or SIGTERM.
+    Interrupted,
+}
+
+impl Status {
+    /// The word used in JSON and for `{{run.status}}`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Succeeded => "succeeded",
+            Status::Failed => "failed",
+            Status::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Kubeflow's words for how something ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum State {
+    /// It did, now or earlier.
+    Succeeded,
+    /// It did not.
+    Failed,
+    /// Stopped by the user.
+    Cancelled,
+    /// Never started, because something before it failed.
+    Skipped,
+    /// Nobody can tell: never taken for success.
+    Unknown,
+}
+
+/// Nodes by status; the names are those of the contract.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Known here.
+    pub hit: u64,
+    /// Known from a remote.
+    pub fetched: u64,
+    /// Executed, successfully.
+    pub ran: u64,
+    /// Executed without success.
+    pub failed: u64,
+    /// Not reached.
+    pub blocked: u64,
+    /// Not asked for.
+    pub not_needed: u64,
+}
+
+/// `node.hit`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hit {
+    /// Its name.
+    pub node: String,
+    /// Its strong key, hex.
+    pub key: String,
+    /// Seconds it took when it ran.
+    pub saved_seconds: f64,
+    /// Known from a remote only.
+    pub fetched: bool,
+    /// How well it was observed when it ran.
+    pub traced: Traced,
+    /// Its outputs, by artifact.
+    pub outputs: BTreeMap<String, Made>,
+}
+
+/// `node.succeeded`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Succeeded {
+    /// Its name.
+    pub node: String,
+    /// Its strong key, hex; what it would have been, for a node that is never cached.
+    pub key: String,
+    /// Wall time of the last attempt.
+    pub seconds: f64,
+    /// CPU time, user and system.
+    pub cpu_seconds: f64,
+    /// Largest resident set of one process, bytes.
+    pub max_rss: u64,
+    /// Attempts, the first one counted.
+    pub attempts: u32,
+    /// Same digests as before, so its dependants need not run.
+    pub cutoff: bool,
+    /// How well it was observed.
+    pub traced: Traced,
+    /// What it read without declaring it.
+    pub undeclared: Vec<String>,
+    /// Blob of what it printed, hex, if anything.
+    pub transcript: Option<String>,
+    /// Its outputs, by artifact.
+    pub outputs: BTreeMap<String, Made>,
+    /// Whether a record was kept.
+    pub recorded: bool,
+}
+
+/// `node.failed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failed {
+    /// Its name.
+    pub node: String,
+    /// Its key, if it came to one.
+    pub key: String,
+    /// Wall time of the last attempt.
+    pub seconds: f64,
+    /// Attempts, the first one counted.
+    pub attempts: u32,
+    /// Exit code of the last attempt, if it ended by itself.
+    pub exit_code: Option<i32>,
+    /// Why.
+    pub error: Problem,
+    /// Blob of what it printed, hex, if anything.
+    pub transcript: Option<String>,
+    /// The last lines of it.
+    pub tail: String,
+}
+
+/// An output as reports show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// Hex.
+    pub digest: String,
+    /// Bytes.
+    pub size: u64,
+    /// Project-relative.
+    pub path: String,
+    /// `file` or `directory`.
+    #[serde(default)]
+    pub shape: Shape,
+    /// A file that may be executed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
+}
+
+/// What an output is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shape {
+    /// One file.
+    #[default]
+    File,
+    /// A directory.
+    Directory,
+}
+
+/// How well an execution was observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Traced {
+    /// Every read was seen.
+    Full,
+    /// Some reads may have been missed.
+    Partial,
+    /// Not at all.
+    None,
+}
+
+/// An error as told to scripts and to people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A stable word: `exit`, `signal`, `timeout`, `oom`, `missing-output`, …
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub help: String,
+}
+
+/// Something the user should know.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Notice {
+    /// A stable word for scripts.
+    pub code: String,
+    /// One sentence.
+    pub text: String,
+}
+
+/// Who listens.
+pub trait Sink: Send {
+    /// Takes an event; must not fail and should not wait.
+    fn take(&mut self, event: &Event);
+}
