@@ -1,0 +1,31 @@
+//! jalon from outside: the real binary on small projects, a module a promise.
+//!
+//! Whether a node executed is read from a log that the nodes themselves write, never from what
+//! jalon says about it. The contract (`docs/COMMANDS.md`, `docs/LANGUAGE.md`) is all that is known here.
+
+mod project;
+
+mod architecture;
+mod concurrency;
+mod crash;
+mod cutoff;
+mod definition;
+mod directories;
+mod docs;
+mod ephemeral;
+mod explain;
+mod failure;
+mod golden;
+mod history;
+mod json;
+mod lifecycle;
+mod limits;
+mod matrix;
+mod names;
+mod plan;
+mod restore;
+mod reuse;
+mod secrets;
+mod signals;
+mod storage;
+mod targets;

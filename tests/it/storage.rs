@@ -1,0 +1,303 @@
+//! Stores in every condition: damaged, vanished, read-only, full. A run goes on, and hands out nothing false.
+
+use std::process::Command;
+
+use crate::project::{FIXTURE_NODES, Project, files_below, is_root, skip};
+
+fn expected() -> (String, String) {
+    let project = Project::fixture();
+    project.run_ok(&[]);
+    (project.read("joined.txt"), project.read("metrics.json"))
+}
+
+/// After some damage: the run succeeds, what it leaves is right, and the next one is at rest.
+fn assert_recovers(project: &Project, what: &str) {
+    let run = project.run(&[]);
+    assert_eq!(run.output.code, 0, "{what}:\n{}", run.output);
+    assert_eq!(
+        (project.read("joined.txt"), project.read("metrics.json")),
+        expected(),
+        "{what}"
+    );
+    project.executed();
+    project.run_ok(&[]);
+    assert_eq!(
+        project.executed(),
+        [""; 0],
+        "{what}: the run after it has nothing to do"
+    );
+}
+
+fn forget_outputs(project: &Project) {
+    for output in ["data", "models", "joined.txt", "metrics.json"] {
+        if project.exists(output) {
+            project.remove(output);
+        }
+    }
+}
+
+fn writable(path: &std::path::Path) {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(path, mode).unwrap();
+}
+
+#[test]
+fn a_flipped_byte_anywhere() {
+    let project = Project::fixture();
+    project.run_ok(&[]);
+    for file in files_below(&project.path(".jalon")) {
+        let Ok(mut bytes) = std::fs::read(&file) else {
+            continue;
+        };
+        if bytes.is_empty() {
+            continue;
+        }
+        for at in [0, bytes.len() / 2, bytes.len() - 1] {
+            bytes[at] ^= 0x20;
+        }
+        writable(&file);
+        std::fs::write(&file, bytes).unwrap();
+        forget_outputs(&project);
+        assert_recovers(&project, &format!("damaged {}", file.display()));
+    }
+}
+
+#[test]
+fn damage_everywhere_at_once() {
+    for (what, spoil) in [
+        (
+            "cut in half",
+            (|bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2)) as fn(&mut Vec<u8>),
+        ),
+        ("emptied", |bytes| bytes.clear()),
+        ("zeroed", |bytes| bytes.fill(0)),
+        ("grown", |bytes| bytes.extend_from_slice(b"more")),
+    ] {
+        let project = Project::fixture();
+        project.run_ok(&[]);
+        for file in files_below(&project.path(".jalon")) {
+            let mut bytes = std::fs::read(&file).unwrap();
+            spoil(&mut bytes);
+            writable(&file);
+            std::fs::write(&file, bytes).unwrap();
+        }
+        forget_outputs(&project);
+        assert_recovers(&project, what);
+    }
+}
+
+/// Two files of the store change places: each is whole, and each is not what its name says.
+#[test]
+fn swapped_files_are_not_believed() {
+    let project = Project::fixture();
+    project.run_ok(&[]);
+    let files = files_below(&project.store());
+    for pair in files.windows(2) {
+        let (one, two) = (
+            std::fs::read(&pair[0]).unwrap(),
+            std::fs::read(&pair[1]).unwrap(),
+        );
+        writable(&pair[0]);
+        writable(&pair[1]);
+        std::fs::write(&pair[0], two).unwrap();
+        std::fs::write(&pair[1], one).unwrap();
+    }
+    forget_outputs(&project);
+    assert_recovers(&project, "swapped");
+}
+
+#[test]
+fn damage_is_found_by_verify() {
+    let project = Project::fixture();
+    let marker = "a line that is long enough to be found again in the store, byte for byte\n";
+    project.write("raw.txt", marker);
+    project.run_ok(&[]);
+    project.jalon(&["cache", "verify"]).expect(0);
+    let mut spoilt = 0;
+    for file in files_below(&project.store()) {
+        let mut bytes = std::fs::read(&file).unwrap();
+        if let Some(at) = bytes
+            .windows(marker.len())
+            .position(|window| window == marker.as_bytes())
+        {
+            bytes[at + 10] ^= 1;
+            writable(&file);
+            std::fs::write(&file, bytes).unwrap();
+            spoilt += 1;
+        }
+    }
+    if spoilt == 0 {
+        for file in files_below(&project.store()) {
+            let mut bytes = std::fs::read(&file).unwrap();
+            bytes.iter_mut().for_each(|byte| *byte ^= 1);
+            writable(&file);
+            std::fs::write(&file, bytes).unwrap();
+        }
+    }
+    project.jalon(&["cache", "verify"]).expect(6);
+}
+
+#[test]
+fn a_vanished_store_costs_a_run() {
+    for gone in [".jalon", ".jalon/store"] {
+        let project = Project::fixture();
+        project.run_ok(&[]);
+        project.executed();
+        project.remove(gone);
+        assert_recovers(&project, gone);
+    }
+}
+
+/// Each part of the store by itself, as a cleaning script or a half-copied cache would leave it.
+#[test]
+fn any_part_of_it_may_vanish() {
+    let project = Project::fixture();
+    project.run_ok(&[]);
+    let mut parts = Vec::new();
+    for root in [project.path(".jalon"), project.store()] {
+        for entry in std::fs::read_dir(root).unwrap() {
+            parts.push(entry.unwrap().file_name().to_str().unwrap().to_owned());
+        }
+    }
+    for part in parts {
+        for root in [project.path(".jalon"), project.store()] {
+            let path = root.join(&part);
+            if path.is_dir() {
+                std::fs::remove_dir_all(&path).unwrap();
+            } else if path.exists() {
+                std::fs::remove_file(&path).unwrap();
+            }
+        }
+        forget_outputs(&project);
+        assert_recovers(&project, &part);
+    }
+}
+
+/// Runs as an ordinary user where the test is root's, since root writes through read-only.
+fn as_ordinary_user(project: &mut Project) -> bool {
+    if !is_root() {
+        return true;
+    }
+    let chown = Command::new("chown")
+        .arg("-R")
+        .arg("65534:65534")
+        .arg(project.beside(""))
+        .status();
+    let able = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "true"])
+        .status();
+    if !chown.is_ok_and(|status| status.success()) || !able.is_ok_and(|status| status.success()) {
+        return false;
+    }
+    // The binary must be reachable too.
+    let reachable = Command::new("setpriv")
+        .args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            env!("CARGO_BIN_EXE_jalon"),
+            "--version",
+        ])
+        .output();
+    if !reachable.is_ok_and(|output| output.status.success()) {
+        return false;
+    }
+    project.set_launcher(&[
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+    ]);
+    true
+}
+
+#[test]
+fn a_read_only_store_still_gives() {
+    let mut project = Project::fixture().with_store();
+    project.run_ok(&[]);
+    project.executed();
+    if !as_ordinary_user(&mut project) {
+        return skip("a read-only store (cannot become an ordinary user here)");
+    }
+    let chmod = |mode: &str| {
+        Command::new("chmod")
+            .args(["-R", mode])
+            .arg(project.beside("store"))
+            .status()
+            .unwrap()
+    };
+    chmod("a-w");
+    forget_outputs(&project);
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), [""; 0], "hits work");
+    project.edit("raw.txt", "two", "three");
+    let run = project.run_ok(&[]);
+    assert!(project.read("joined.txt").contains("three"));
+    let said = run.json["notices"].to_string() + &run.output.stderr;
+    assert!(
+        said.contains("read-only") || said.contains("kept") || said.contains("ermission"),
+        "{}",
+        run.output
+    );
+    chmod("u+w");
+}
+
+#[test]
+fn a_store_that_cannot_be_made() {
+    let mut project = Project::fixture();
+    project.set_env("JALON_STORE", "/proc/no/store/here");
+    let output = project.jalon(&["run"]);
+    assert!(
+        output.code == 6 || output.code == 0,
+        "unavailable, or done without: {output}"
+    );
+    assert!(!output.stderr.contains("panicked"), "{output}");
+}
+
+#[test]
+fn a_full_disk() {
+    let project = Project::fixture().with_store();
+    if !is_root() {
+        return skip("a full disk (needs root to mount a small one)");
+    }
+    let store = project.beside("store");
+    std::fs::create_dir_all(&store).unwrap();
+    let mount = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+        .arg(&store)
+        .output();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        return skip("a full disk (cannot mount a small one here)");
+    }
+    struct Unmount(std::path::PathBuf);
+    impl Drop for Unmount {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        }
+    }
+    let _unmount = Unmount(store.clone());
+
+    project.edit(
+        "jalon.toml",
+        "sh evaluate.sh {{in.model}}",
+        "head -c 3000000 /dev/urandom",
+    );
+    let run = project.jalon(&["run", "--json"]);
+    assert!(run.code == 1 || run.code == 6 || run.code == 0, "{run}");
+    assert!(!run.stderr.contains("panicked"), "{run}");
+    let words = run.all().to_lowercase();
+    assert!(
+        words.contains("space") || words.contains("full"),
+        "what is wrong is said: {run}"
+    );
+    project.executed();
+    // What fitted was kept: after mending, only the node that did not fit runs.
+    project.edit(
+        "jalon.toml",
+        "head -c 3000000 /dev/urandom",
+        "cat {{in.model}}",
+    );
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["evaluate"]);
+    let _ = FIXTURE_NODES;
+}
