@@ -40,3 +40,57 @@ pub struct Diagnostic {
     /// Where; the first is the place itself, the others are related, each with a label (may be empty).
     pub spans: Vec<(Location, String)>,
 }
+
+impl Diagnostic {
+    /// An error without a place yet.
+    #[must_use]
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, message.into())
+    }
+
+    /// A warning without a place yet.
+    #[must_use]
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, message.into())
+    }
+
+    fn new(severity: Severity, code: &'static str, message: String) -> Self {
+        Self {
+            severity,
+            code,
+            message,
+            help: None,
+            spans: Vec::new(),
+        }
+    }
+
+    /// The place itself if it is the first, else a related one.
+    #[must_use]
+    pub fn at(mut self, place: Location) -> Self {
+        self.spans.push((place, String::new()));
+        self
+    }
+
+    /// A related place with what it has to do with it.
+    #[must_use]
+    pub fn also(mut self, place: Location, label: impl Into<String>) -> Self {
+        self.spans.push((place, label.into()));
+        self
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Help that may be absent.
+    #[must_use]
+    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+        if help.is_some() {
+            self.help = help;
+        }
+        self
+    }
+}

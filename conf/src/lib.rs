@@ -1,5 +1,37 @@
 //! What the user wrote. Pure: no file system, environment or clock.
+//!
+//! Texts come in as [`Text`], parameter files as [`ParamsFile`]; out comes a validated
+//! [`Pipeline`](pipeline::Pipeline) or [`Diagnostic`](diagnostic::Diagnostic)s, each with its place.
+
+mod check;
+mod document;
+mod findings;
+mod layers;
+mod lower;
+mod name_text;
+mod nearest;
+mod params;
+mod place;
+mod quantity;
+mod quote;
+mod raw;
+mod scope;
+mod settings;
+mod shape;
+mod template;
+mod toml_text;
+mod value_text;
+
 pub mod diagnostic;
 pub mod name;
 pub mod pipeline;
 pub mod value;
+
+pub use diagnostic::{Diagnostic, Location, Severity};
+pub use document::{Document, Lowered, Request, Wanted, parse};
+pub use layers::{Layer, Setting, Text};
+pub use name::{Instance, Match, Selector};
+pub use params::ParamsFile;
+pub use pipeline::Pipeline;
+pub use quote::{shell_quote, shell_quote_bytes};
+pub use value::Value;

@@ -1,0 +1,271 @@
+//! Paths that must not share bytes: outputs, checkpoints, sources and the store.
+//!
+//! All are sorted component by component, so that what lies inside a path follows it at once;
+//! patterns are compared only with what lies below their literal beginning.
+
+use super::artifacts::Catalog;
+use super::glob;
+use super::nodes::Draft;
+use super::paths;
+use crate::diagnostic::Diagnostic;
+use crate::findings::Findings;
+use crate::pipeline::{Node, Shape};
+use crate::place::At;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Store,
+    Source,
+    Checkpoint,
+    Output,
+}
+
+#[derive(Debug)]
+struct Claim<'a> {
+    path: &'a str,
+    role: Role,
+    name: String,
+    at: At,
+    directory: bool,
+    /// Index of the node's table, for outputs and checkpoints.
+    draft: usize,
+}
+
+/// Says every pair that overlaps, once for each later path.
+pub(crate) fn check(
+    drafts: &[Draft<'_>],
+    catalog: &Catalog,
+    nodes: &[Node],
+    store: Option<&str>,
+    findings: &mut Findings,
+) {
+    let mut claims = claims(drafts, catalog, nodes);
+    let store = store.and_then(|s| paths::clean(s, At::default(), true, &mut Findings::default()));
+    if let Some(store) = &store {
+        let at = At::default();
+        let name = "the store".to_owned();
+        claims.push(Claim {
+            path: &store.text,
+            role: Role::Store,
+            name,
+            at,
+            directory: true,
+            draft: usize::MAX,
+        });
+    }
+    claims.sort_by(|a, b| {
+        a.path
+            .split('/')
+            .cmp(b.path.split('/'))
+            .then(a.role.cmp_key().cmp(&b.role.cmp_key()))
+            .then(a.at.cmp(&b.at))
+    });
+    let mut open: Vec<&Claim<'_>> = Vec::new();
+    for claim in &claims {
+        while open.last().is_some_and(|o| !inside(claim.path, o.path)) {
+            open.pop();
+        }
+        let clash = open
+            .iter()
+            .find_map(|outer| Some((outer, problem(outer, claim)?)));
+        if let Some((outer, what)) = clash {
+            let (first, second) = if outer.at <= claim.at {
+                (*outer, claim)
+            } else {
+                (claim, *outer)
+            };
+            let what = if first.at == second.at {
+                what
+            } else {
+                findings.related(what, first.at, &first.name)
+            };
+            findings.say(second.at, what);
+        }
+        if open
+            .last()
+            .is_none_or(|o| o.path != claim.path || o.role != claim.role)
+        {
+            open.push(claim);
+        }
+    }
+    patterns(catalog, &claims, findings);
+}
+
+impl Role {
+    fn cmp_key(self) -> u8 {
+        self as u8
+    }
+}
+
+fn claims<'a>(drafts: &[Draft<'_>], catalog: &'a Catalog, nodes: &'a [Node]) -> Vec<Claim<'a>> {
+    let mut out = Vec::new();
+    let of_node = |node: u32| {
+        drafts
+            .partition_point(|d| d.first <= node)
+            .saturating_sub(1)
+    };
+    for (artifact, at) in catalog.artifacts.iter().zip(&catalog.path_at) {
+        if artifact.shape == Shape::Glob {
+            continue;
+        }
+        out.push(Claim {
+            path: &artifact.path,
+            role: if artifact.producer.is_some() {
+                Role::Output
+            } else {
+                Role::Source
+            },
+            name: artifact.name.to_string(),
+            at: *at,
+            directory: artifact.shape == Shape::Directory,
+            draft: artifact.producer.map_or(usize::MAX, |n| of_node(n.0)),
+        });
+    }
+    for (index, node) in nodes.iter().enumerate() {
+        let draft = of_node(crate::place::clamp(index));
+        if let Some(path) = &node.checkpoint
+            && let Some(at) = drafts
+                .get(draft)
+                .and_then(|d| d.table.get("checkpoint"))
+                .map(|i| i.at)
+        {
+            let name = node.name.to_string();
+            out.push(Claim {
+                path,
+                role: Role::Checkpoint,
+                name,
+                at,
+                directory: true,
+                draft,
+            });
+        }
+    }
+    out
+}
+
+/// Equal to, or below.
+fn inside(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What is wrong with `inner` being at or inside `outer`.
+fn problem(outer: &Claim<'_>, inner: &Claim<'_>) -> Option<Diagnostic> {
+    let equal = outer.path == inner.path;
+    let (o, i) = (&outer.name, &inner.name);
+    Some(match (outer.role, inner.role) {
+        (Role::Source | Role::Store, Role::Source) | (Role::Store, Role::Store) => return None,
+        (Role::Source, Role::Store) => return None,
+        (Role::Store, _) => Diagnostic::error(
+            "reserved-path",
+            format!("the path of `{i}` lies in the store"),
+        ),
+        (_, Role::Store) => Diagnostic::error(
+            "reserved-path",
+            format!("the store lies in the path of `{o}`"),
+        ),
+        (Role::Checkpoint, Role::Checkpoint) => {
+            let message = format!(
+                "`{o}` and `{i}` have the same checkpoint directory, or one inside the other"
+            );
+            matrix_help(
+                outer,
+                inner,
+                Diagnostic::error("checkpoint-overlap", message),
+            )
+        }
+        (Role::Checkpoint, _) => Diagnostic::error(
+            "checkpoint-overlap",
+            format!("`{i}` lies in the checkpoint of `{o}`"),
+        ),
+        (_, Role::Checkpoint) => Diagnostic::error(
+            "checkpoint-overlap",
+            format!("the checkpoint of `{i}` lies in `{o}`"),
+        ),
+        (Role::Output, Role::Output) if equal => {
+            let message = format!(
+                "`{o}` and `{i}` are written to the same path `{}`",
+                inner.path
+            );
+            matrix_help(outer, inner, Diagnostic::error("same-path", message))
+        }
+        (Role::Output, Role::Output) => {
+            let message = format!("the output `{i}` lies inside the output `{o}`");
+            matrix_help(outer, inner, Diagnostic::error("output-in-output", message))
+        }
+        (Role::Source, Role::Output) if equal => Diagnostic::error(
+            "output-in-source",
+            format!("the output `{i}` is written over the source `{o}`"),
+        ),
+        (Role::Source, Role::Output) => Diagnostic::error(
+            "output-in-source",
+            format!("the output `{i}` lies inside the source `{o}`"),
+        )
+        .help("a source changes only by hand: write the output elsewhere"),
+        (Role::Output, Role::Source) => Diagnostic::error(
+            "source-in-output",
+            format!("the source `{i}` lies inside the output `{o}`"),
+        ),
+    })
+}
+
+fn matrix_help(outer: &Claim<'_>, inner: &Claim<'_>, what: Diagnostic) -> Diagnostic {
+    if outer.draft == inner.draft && outer.at == inner.at {
+        return what.help("put {{matrix}} into the path, so that each instance has its own");
+    }
+    what
+}
+
+/// Patterns against what nodes write.
+fn patterns(catalog: &Catalog, claims: &[Claim<'_>], findings: &mut Findings) {
+    let sources = catalog
+        .artifacts
+        .iter()
+        .zip(&catalog.path_at)
+        .filter(|(a, _)| a.shape == Shape::Glob);
+    for (source, at) in sources {
+        let base = glob::base(&source.path);
+        let from =
+            claims.partition_point(|c| !base.is_empty() && c.path.split('/').lt(base.split('/')));
+        let below = claims[from..]
+            .iter()
+            .take_while(|c| base.is_empty() || inside(c.path, base));
+        let above = ancestors(base).flat_map(|path| {
+            let at = claims.partition_point(|c| c.path.split('/').lt(path.split('/')));
+            claims[at..].iter().take_while(move |c| c.path == path)
+        });
+        for claim in below
+            .chain(above)
+            .filter(|c| matches!(c.role, Role::Output | Role::Checkpoint))
+        {
+            let above_base = claim.path.len() < base.len();
+            if above_base || glob::reaches(&source.path, claim.path, claim.directory) {
+                let code = if above_base {
+                    "source-in-output"
+                } else {
+                    "output-in-source"
+                };
+                let message = format!(
+                    "the source `{}` ({}) takes in what `{}` writes",
+                    source.name, source.path, claim.name
+                );
+                let what = findings.related(
+                    Diagnostic::error(code, message),
+                    *at,
+                    &source.name.to_string(),
+                );
+                findings.say(
+                    claim.at,
+                    what.help("write the output elsewhere, or narrow the pattern"),
+                );
+            }
+        }
+    }
+}
+
+/// The proper ancestors of a path.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/')
+        .map(move |(i, _)| &path[..i])
+        .filter(|p| !p.is_empty())
+}

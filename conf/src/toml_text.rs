@@ -1,0 +1,452 @@
+//! TOML 1.0 text to [`Table`]: every syntax error of a text in one pass, and what could be read.
+//!
+//! The parser speaks TOML 1.1; what only 1.1 has is refused here, because other readers of the
+//! file (Python's tomllib) would. After a syntax error the broken statement is blanked out and
+//! the text parsed again, so that one mistake gives one error. Knows nothing of any key's meaning.
+
+use toml::de::{DeTable, DeValue};
+use toml_parser::Source;
+use toml_parser::lexer::{Token, TokenKind};
+
+use crate::layers::Layer;
+use crate::place::{At, clamp};
+use crate::raw::{Entry, Item, Raw, Table};
+
+/// Syntax errors that are reported before giving up on a text.
+const MOST_ERRORS: usize = 20;
+/// Keys in one dotted key, and levels of nesting.
+const MOST_DEPTH: usize = 64;
+
+/// A mistake in the grammar.
+pub(crate) struct Mistake {
+    pub at: At,
+    pub code: &'static str,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+/// What was read of a text.
+pub(crate) struct Read {
+    pub table: Table,
+    pub mistakes: Vec<Mistake>,
+}
+
+/// Reads a text; never fails.
+pub(crate) fn read(file: u32, text: &str, layer: Layer) -> Read {
+    let mut reader = Reader {
+        file,
+        layer,
+        mistakes: Vec::new(),
+    };
+    let table = reader.read(text);
+    Read {
+        table,
+        mistakes: reader.mistakes,
+    }
+}
+
+struct Reader {
+    file: u32,
+    layer: Layer,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reader {
+    fn at(&self, start: usize, end: usize) -> At {
+        At {
+            file: self.file,
+            start: clamp(start),
+            end: clamp(end),
+        }
+    }
+
+    fn say(&mut self, at: At, code: &'static str, message: impl Into<String>, help: Option<&str>) {
+        self.mistakes.push(Mistake {
+            at,
+            code,
+            message: message.into(),
+            help: help.map(Into::into),
+        });
+    }
+
+    fn read(&mut self, text: &str) -> Table {
+        if u32::try_from(text.len()).is_err() {
+            self.say(
+                At::default(),
+                "file-too-big",
+                "a definition of 4 GiB or more",
+                None,
+            );
+            return Table::default();
+        }
+        let mut text = std::borrow::Cow::Borrowed(text);
+        loop {
+            let tokens = Source::new(&text).lex().into_vec();
+            if let Some(at) = too_many_dots(&tokens) {
+                self.say(
+                    self.at(at, at + 1),
+                    "too-deep",
+                    format!("a key of more than {MOST_DEPTH} parts"),
+                    None,
+                );
+                return Table::default();
+            }
+            let (table, errors) = DeTable::parse_recoverable(&text);
+            let first = errors
+                .iter()
+                .min_by_key(|e| e.span().map_or(usize::MAX, |s| s.start));
+            let Some(first) = first else {
+                self.refuse_later_syntax(&text, &tokens);
+                return self.table(table.into_inner(), 0);
+            };
+            let place = first.span().map_or(0, |s| s.start);
+            let broken = broken_statement(&text, &tokens, place);
+            self.syntax_error(
+                &text,
+                first.message(),
+                first.span().unwrap_or(place..place),
+                &broken,
+            );
+            if self.mistakes.len() >= MOST_ERRORS {
+                return Table::default();
+            }
+            drop(table);
+            text = std::borrow::Cow::Owned(blank(&text, broken.range));
+        }
+    }
+
+    fn syntax_error(
+        &mut self,
+        text: &str,
+        message: &str,
+        span: std::ops::Range<usize>,
+        broken: &Broken,
+    ) {
+        if let Some(open) = broken.never_closed {
+            let what = if text.as_bytes().get(open) == Some(&b'{') {
+                "inline table"
+            } else {
+                "array"
+            };
+            let at = self.at(open, open + 1);
+            self.say(
+                at,
+                "toml-syntax",
+                format!("this {what} is never closed"),
+                None,
+            );
+            return;
+        }
+        let duplicate = message.starts_with("duplicate key");
+        let code = if duplicate {
+            "duplicate-key"
+        } else {
+            "toml-syntax"
+        };
+        let help = match message {
+            _ if duplicate => Some("a key may be given once; merge the two"),
+            m if m.contains("unquoted string") || m.contains("string values must be quoted") => {
+                Some("write text in quotes: key = \"text\"")
+            }
+            _ => None,
+        };
+        self.say(self.at(span.start, span.end), code, sentence(message), help);
+    }
+
+    fn table(&mut self, table: DeTable<'_>, depth: usize) -> Table {
+        let mut out = Table {
+            entries: Vec::with_capacity(table.len()),
+        };
+        for (key, value) in table {
+            let key_at = self.at(key.span().start, key.span().end);
+            if depth >= MOST_DEPTH {
+                self.say(
+                    key_at,
+                    "too-deep",
+                    format!("tables nested more than {MOST_DEPTH} deep"),
+                    None,
+                );
+                break;
+            }
+            let at = self.at(value.span().start, value.span().end);
+            if let Some(raw) = self.value(value.into_inner(), at, depth + 1) {
+                let item = Item {
+                    raw,
+                    at,
+                    layer: self.layer,
+                };
+                out.entries.push(Entry {
+                    key: key.into_inner().into_owned(),
+                    key_at,
+                    item,
+                });
+            }
+        }
+        out
+    }
+
+    fn value(&mut self, value: DeValue<'_>, at: At, depth: usize) -> Option<Raw> {
+        Some(match value {
+            DeValue::String(s) => {
+                if s.contains('\0') {
+                    self.say(
+                        at,
+                        "nul",
+                        "a NUL character cannot be used in a definition",
+                        None,
+                    );
+                    return None;
+                }
+                Raw::Text(s.into_owned())
+            }
+            DeValue::Integer(i) => match i64::from_str_radix(i.as_str(), i.radix()) {
+                Ok(i) => Raw::Int(i),
+                Err(_) => {
+                    self.say(
+                        at,
+                        "number-too-big",
+                        "an integer that needs more than 64 bits",
+                        None,
+                    );
+                    return None;
+                }
+            },
+            DeValue::Float(f) => Raw::Float(float(f.as_str())),
+            DeValue::Boolean(b) => Raw::Bool(b),
+            DeValue::Datetime(d) => Raw::Date(d.to_string()),
+            DeValue::Array(list) => {
+                let mut items = Vec::with_capacity(list.len());
+                for item in list {
+                    let at = self.at(item.span().start, item.span().end);
+                    if depth >= MOST_DEPTH {
+                        self.say(
+                            at,
+                            "too-deep",
+                            format!("lists nested more than {MOST_DEPTH} deep"),
+                            None,
+                        );
+                        break;
+                    }
+                    if let Some(raw) = self.value(item.into_inner(), at, depth + 1) {
+                        items.push(Item {
+                            raw,
+                            at,
+                            layer: self.layer,
+                        });
+                    }
+                }
+                Raw::List(items)
+            }
+            DeValue::Table(table) => Raw::Table(self.table(table, depth)),
+        })
+    }
+
+    /// Only in TOML 1.1: newlines and a last comma in inline tables, `\e` and `\x`, times without seconds.
+    fn refuse_later_syntax(&mut self, text: &str, tokens: &[Token]) {
+        let mut open = Vec::new();
+        let mut comma = None;
+        let mut refused_line = false;
+        for token in tokens {
+            let (start, end) = (token.span().start(), token.span().end());
+            let in_table = open.last() == Some(&b'{');
+            match token.kind() {
+                TokenKind::LeftCurlyBracket => open.push(b'{'),
+                TokenKind::LeftSquareBracket => open.push(b'['),
+                TokenKind::RightSquareBracket => drop(open.pop()),
+                TokenKind::RightCurlyBracket => {
+                    if let Some(at) = comma {
+                        self.later(
+                            at,
+                            at + 1,
+                            "a comma after the last entry of an inline table",
+                        );
+                    }
+                    open.pop();
+                    refused_line = false;
+                }
+                TokenKind::Newline | TokenKind::Comment if in_table => {
+                    if !std::mem::replace(&mut refused_line, true) {
+                        self.later(start, start + 1, "a line break inside an inline table");
+                    }
+                    continue;
+                }
+                TokenKind::BasicString | TokenKind::MlBasicString => {
+                    if let Some(i) = later_escape(&text[start..end]) {
+                        self.later(start + i, start + i + 2, "the escapes \\e and \\x");
+                    }
+                }
+                TokenKind::Atom if time_without_seconds(&text[start..end]) => {
+                    self.later(start, end, "a time without seconds");
+                }
+                _ => {}
+            }
+            match token.kind() {
+                TokenKind::Whitespace | TokenKind::Newline | TokenKind::Comment => {}
+                kind => comma = (in_table && kind == TokenKind::Comma).then_some(start),
+            }
+        }
+    }
+
+    fn later(&mut self, start: usize, end: usize, what: &str) {
+        let at = self.at(start, end);
+        self.say(
+            at,
+            "toml-1.1",
+            format!("TOML 1.0 does not have {what}"),
+            Some("other readers of this file, such as Python's tomllib, would refuse it"),
+        );
+    }
+}
+
+/// The first letter as a capital is not our style; the parser's own words otherwise.
+fn sentence(message: &str) -> String {
+    message.to_owned()
+}
+
+fn float(text: &str) -> f64 {
+    match text.trim_start_matches('+') {
+        "nan" | "-nan" => f64::NAN,
+        "inf" => f64::INFINITY,
+        "-inf" => f64::NEG_INFINITY,
+        other => other.replace('_', "").parse().unwrap_or(f64::NAN),
+    }
+}
+
+/// Where a dotted key has more parts than any definition needs.
+fn too_many_dots(tokens: &[Token]) -> Option<usize> {
+    let mut dots = 0;
+    for token in tokens {
+        match token.kind() {
+            TokenKind::Dot => {
+                dots += 1;
+                if dots > MOST_DEPTH {
+                    return Some(token.span().start());
+                }
+            }
+            TokenKind::Atom
+            | TokenKind::Whitespace
+            | TokenKind::BasicString
+            | TokenKind::LiteralString => {}
+            _ => dots = 0,
+        }
+    }
+    None
+}
+
+fn later_escape(raw: &str) -> Option<usize> {
+    let bytes = raw.as_bytes();
+    let mut i = 0;
+    while i + 1 < bytes.len() {
+        if bytes[i] == b'\\' {
+            if matches!(bytes[i + 1], b'e' | b'x') {
+                return Some(i);
+            }
+            i += 1;
+        }
+        i += 1;
+    }
+    None
+}
+
+/// `07:32`, or `1979-05-27T07:32` with or without an offset.
+fn time_without_seconds(atom: &str) -> bool {
+    let time = match atom.as_bytes() {
+        [_, _, b':', ..] => atom,
+        [_, _, _, _, b'-', _, _, b'-', _, _, b'T' | b't', ..] => &atom[11..],
+        _ => return false,
+    };
+    let bytes = time.as_bytes();
+    bytes.len() >= 5
+        && bytes[..2]
+            .iter()
+            .chain(&bytes[3..5])
+            .all(u8::is_ascii_digit)
+        && bytes[2] == b':'
+        && bytes.get(5) != Some(&b':')
+}
+
+/// A statement that could not be read.
+struct Broken {
+    range: std::ops::Range<usize>,
+    /// The bracket that is still open where the next table begins, or the text ends.
+    never_closed: Option<usize>,
+}
+
+/// The statement around `place`; with a header, all that stands below it.
+fn broken_statement(text: &str, tokens: &[Token], place: usize) -> Broken {
+    let mut start = 0;
+    let mut open: Vec<usize> = Vec::new();
+    let mut value = false;
+    let mut header = false;
+    let mut fresh = true;
+    for token in tokens {
+        let at = token.span().start();
+        let line_start = at == 0 || text.as_bytes().get(at - 1) == Some(&b'\n');
+        let looks_header =
+            line_start && token.kind() == TokenKind::LeftSquareBracket && header_line(&text[at..]);
+        let ends = match token.kind() {
+            TokenKind::Eof => true,
+            TokenKind::Newline => open.is_empty() && !(header && place >= start && place <= at),
+            _ => looks_header && !(fresh && start == at),
+        };
+        if ends && !fresh && place <= at {
+            return Broken {
+                range: start..at,
+                never_closed: open.first().copied(),
+            };
+        }
+        if token.kind() == TokenKind::Newline
+            && open.is_empty()
+            && !(header && place >= start && place <= at)
+            || looks_header
+        {
+            (start, value, fresh) = (at, false, true);
+            open.clear();
+            header = looks_header;
+            if !looks_header {
+                start = token.span().end();
+                continue;
+            }
+        }
+        match token.kind() {
+            TokenKind::Whitespace | TokenKind::Comment | TokenKind::Newline => continue,
+            TokenKind::Equals => value = true,
+            TokenKind::LeftSquareBracket if fresh => header = true,
+            TokenKind::LeftSquareBracket | TokenKind::LeftCurlyBracket if value && !header => {
+                open.push(at)
+            }
+            TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket => drop(open.pop()),
+            _ => {}
+        }
+        fresh = false;
+    }
+    Broken {
+        range: start.min(place)..text.len(),
+        never_closed: open.first().copied(),
+    }
+}
+
+/// `[a.b]` or `[[a]]` and nothing else but a comment.
+fn header_line(rest: &str) -> bool {
+    let line = rest.lines().next().unwrap_or("").trim_end();
+    let line = line.split(" #").next().unwrap_or(line).trim_end();
+    let inner = line.trim_start_matches('[').trim_end_matches(']');
+    line.ends_with(']')
+        && !inner.is_empty()
+        && !inner.contains([',', '[', ']', '=', '{'])
+        && inner
+            .chars()
+            .next()
+            .is_some_and(|c| !c.is_ascii_digit() && c != '"' && c != '\'')
+}
+
+/// The text with a range replaced by spaces, so that offsets stay.
+fn blank(text: &str, range: std::ops::Range<usize>) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for b in &mut bytes[range] {
+        if *b != b'\n' {
+            *b = b' ';
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
