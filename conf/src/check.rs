@@ -6,7 +6,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
 use crate::layers::Layer;
-use crate::nearest::{did_you_mean, listing};
+use crate::nearest::{did_you_mean, listing, nearest};
 use crate::place::At;
 use crate::quantity;
 use crate::raw::{Entry, Item, Raw, Table};
@@ -42,6 +42,19 @@ pub(crate) fn bad_name(name: &str) -> Option<String> {
     Some(format!("the name {name:?} contains {bad:?}"))
 }
 
+/// Keys of a node that other things refer to; whether other nodes do.
+const NODE_PARTS: [(&str, bool); 7] = [
+    ("out", true),
+    ("matrix", true),
+    ("skip", true),
+    ("in", false),
+    ("params", false),
+    ("cmd", false),
+    ("call", false),
+];
+
+const SECTIONS: [&str; 3] = ["node", "source", "finally"];
+
 struct Checker<'a, 'k> {
     path: Vec<&'k str>,
     layer: Layer,
@@ -52,21 +65,47 @@ struct Checker<'a, 'k> {
 
 impl<'k> Checker<'_, 'k> {
     fn error(&mut self, at: At, what: Diagnostic) {
-        let path = if self.path.first() == Some(&"env") {
-            self.path.get(2..)
-        } else {
-            Some(&self.path[..])
-        };
-        match path {
-            Some([section @ ("node" | "source" | "finally"), name, ..]) => {
-                self.findings.shake(section);
-                self.findings.shake(&format!("{section}.{name}"));
-            }
-            Some(["pipeline", "vars", ..]) => self.findings.shake("vars"),
-            Some([section, ..]) => self.findings.shake(section),
-            _ => self.findings.all_shaken = true,
-        }
+        self.shake();
         self.findings.say(at, what);
+    }
+
+    /// Remembers what the mistake at the current path makes unreliable.
+    fn shake(&mut self) {
+        let path = if self.overlay {
+            self.path.get(2..).unwrap_or(&[])
+        } else {
+            &self.path[..]
+        };
+        match *path {
+            [] => self.findings.all_shaken = true,
+            ["pipeline", "vars", ..] => self.findings.shake("vars"),
+            [
+                section @ ("node" | "source" | "finally"),
+                name,
+                ref rest @ ..,
+            ] => {
+                let key = rest.first().copied().unwrap_or("out");
+                let names = NODE_PARTS.iter().map(|(k, _)| *k);
+                let meant = if names.clone().any(|k| k == key) {
+                    Some(key)
+                } else {
+                    nearest(key, names)
+                };
+                let meant = NODE_PARTS.iter().find(|(k, _)| Some(*k) == meant);
+                if let Some((_, artifacts)) = meant {
+                    self.findings.shake(&format!("{section}.{name}"));
+                    if *artifacts {
+                        self.findings.shake(section);
+                    }
+                }
+            }
+            [section, ..] if SECTIONS.contains(&section) => self.findings.shake(section),
+            [word, ..] => {
+                if let Some(section) = nearest(word, SECTIONS) {
+                    self.findings.shake(section);
+                }
+            }
+        }
     }
 
     fn item(&mut self, item: &'k Item, shape: &'static Shape) {
@@ -76,7 +115,7 @@ impl<'k> Checker<'_, 'k> {
                 None => self.wrong_type(item, what),
             },
             Shape::Later(what) => {
-                let message = format!("{what} is not supported yet in this version");
+                let message = format!("{what} not supported yet in this version");
                 self.error(item.at, Diagnostic::error("not-supported", message));
             }
             _ if !fits(shape, &item.raw) => self.wrong_type(item, describe(shape)),
@@ -165,8 +204,9 @@ impl<'k> Checker<'_, 'k> {
             Keys::Variable | Keys::Any => None,
         };
         let Some(problem) = problem else { return true };
-        let what = Diagnostic::error("bad-name", problem)
-            .help("names consist of letters, digits, `_`, `-` and `.`");
+        let help = (keys == Keys::Name)
+            .then(|| "names consist of letters, digits, `_`, `-` and `.`".to_owned());
+        let what = Diagnostic::error("bad-name", problem).maybe_help(help);
         self.error(entry.key_at, what);
         false
     }
@@ -211,7 +251,7 @@ impl<'k> Checker<'_, 'k> {
                     }),
                     _,
                 ) => {
-                    let message = format!("{what} is not supported yet in this version");
+                    let message = format!("{what} not supported yet in this version");
                     self.error(entry.key_at, Diagnostic::error("not-supported", message));
                 }
                 (Some(field), _) => self.item(&entry.item, field.shape),
@@ -252,6 +292,9 @@ impl<'k> Checker<'_, 'k> {
     }
 
     fn wrong_type(&mut self, item: &Item, expected: &str) {
+        if self.findings.said_at(item.at) {
+            return self.shake();
+        }
         let message = format!("expected {expected}, found {}", item.raw.type_name());
         let help = match &item.raw {
             Raw::Text(text) if expected.starts_with("a list") => Some(format!("write [{text:?}]")),
@@ -273,7 +316,7 @@ impl<'k> Checker<'_, 'k> {
 }
 
 fn nearly(written: &str, key: &str) -> bool {
-    crate::nearest::nearest(written, [key]).is_some()
+    nearest(written, [key]).is_some()
 }
 
 fn fits(shape: &Shape, raw: &Raw) -> bool {

@@ -13,6 +13,7 @@ pub(crate) struct Findings {
     pub texts: Texts,
     list: Vec<Diagnostic>,
     seen: HashSet<(At, &'static str, String)>,
+    places: HashSet<At>,
     /// A statement could not be read at all: anything may be missing.
     pub all_shaken: bool,
     shaken: HashSet<String>,
@@ -22,9 +23,15 @@ impl Findings {
     /// Says something about a place, once.
     pub fn say(&mut self, at: At, mut what: Diagnostic) {
         if self.seen.insert((at, what.code, what.message.clone())) {
+            self.places.insert(at);
             what.spans.insert(0, (self.texts.locate(at), String::new()));
             self.list.push(what);
         }
+    }
+
+    /// Whether anything was said of exactly this place.
+    pub fn said_at(&self, at: At) -> bool {
+        self.places.contains(&at)
     }
 
     /// Adds one whose places are known.

@@ -31,6 +31,7 @@ pub use diagnostic::{Diagnostic, Location, Severity};
 pub use document::{Document, Lowered, Request, Wanted, parse};
 pub use layers::{Layer, Setting, Text};
 pub use name::{Instance, Match, Selector};
+pub use nearest::nearest;
 pub use params::ParamsFile;
 pub use pipeline::Pipeline;
 pub use quote::{shell_quote, shell_quote_bytes};

@@ -144,7 +144,7 @@ const NODE: Shape = Shape::Table(&[
     ),
     field(
         "call",
-        &Shape::Later("Python functions (`call`)"),
+        &Shape::Later("Python functions (`call`) are"),
         "Not supported yet.",
     ),
     field("code", &TEXTS, "Files and globs the command is made of."),
@@ -347,8 +347,16 @@ const OVERLAY: [Field; 9] = [
         "Steps after the run.",
     ),
     field("hook", &Shape::List(&HOOK), "Programs that observe."),
-    field("import", &Shape::Later("`[import]`"), "Not supported yet."),
-    field("deploy", &Shape::Later("`[deploy]`"), "Not supported yet."),
+    field(
+        "import",
+        &Shape::Later("`[import]` is"),
+        "Not supported yet.",
+    ),
+    field(
+        "deploy",
+        &Shape::Later("`[deploy]` is"),
+        "Not supported yet.",
+    ),
 ];
 
 const FIELDS: [Field; 10] = {

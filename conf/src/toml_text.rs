@@ -37,6 +37,7 @@ pub(crate) fn read(file: u32, text: &str, layer: Layer) -> Read {
         file,
         layer,
         mistakes: Vec::new(),
+        suspect: false,
     };
     let table = reader.read(text);
     Read {
@@ -49,6 +50,8 @@ struct Reader {
     file: u32,
     layer: Layer,
     mistakes: Vec<Mistake>,
+    /// There is something that may be TOML 1.1: the tokens are worth a look.
+    suspect: bool,
 }
 
 impl Reader {
@@ -81,8 +84,10 @@ impl Reader {
         }
         let mut text = std::borrow::Cow::Borrowed(text);
         loop {
-            let tokens = Source::new(&text).lex().into_vec();
-            if let Some(at) = too_many_dots(&tokens) {
+            if let Some(at) = dotted_line(&text)
+                .then(|| too_many_dots(&lex(&text)))
+                .flatten()
+            {
                 self.say(
                     self.at(at, at + 1),
                     "too-deep",
@@ -96,18 +101,21 @@ impl Reader {
                 .iter()
                 .min_by_key(|e| e.span().map_or(usize::MAX, |s| s.start));
             let Some(first) = first else {
-                self.refuse_later_syntax(&text, &tokens);
-                return self.table(table.into_inner(), 0);
+                let table = self.table(&text, table.into_inner(), 0);
+                if self.suspect {
+                    self.refuse_later_syntax(&text, &lex(&text));
+                }
+                return table;
             };
             let place = first.span().map_or(0, |s| s.start);
-            let broken = broken_statement(&text, &tokens, place);
+            let broken = broken_statement(&text, &lex(&text), place);
             self.syntax_error(
                 &text,
                 first.message(),
                 first.span().unwrap_or(place..place),
                 &broken,
             );
-            if self.mistakes.len() >= MOST_ERRORS {
+            if self.mistakes.len() >= MOST_ERRORS || text[broken.range.clone()].trim().is_empty() {
                 return Table::default();
             }
             drop(table);
@@ -137,23 +145,12 @@ impl Reader {
             );
             return;
         }
-        let duplicate = message.starts_with("duplicate key");
-        let code = if duplicate {
-            "duplicate-key"
-        } else {
-            "toml-syntax"
-        };
-        let help = match message {
-            _ if duplicate => Some("a key may be given once; merge the two"),
-            m if m.contains("unquoted string") || m.contains("string values must be quoted") => {
-                Some("write text in quotes: key = \"text\"")
-            }
-            _ => None,
-        };
-        self.say(self.at(span.start, span.end), code, sentence(message), help);
+        let key = text.get(span.clone()).unwrap_or("");
+        let (code, message, help) = said(message, key);
+        self.say(self.at(span.start, span.end), code, message, help);
     }
 
-    fn table(&mut self, table: DeTable<'_>, depth: usize) -> Table {
+    fn table(&mut self, text: &str, table: DeTable<'_>, depth: usize) -> Table {
         let mut out = Table {
             entries: Vec::with_capacity(table.len()),
         };
@@ -168,8 +165,9 @@ impl Reader {
                 );
                 break;
             }
+            self.suspect |= has_later_escape(written(text, key_at));
             let at = self.at(value.span().start, value.span().end);
-            if let Some(raw) = self.value(value.into_inner(), at, depth + 1) {
+            if let Some(raw) = self.value(text, value.into_inner(), at, depth + 1) {
                 let item = Item {
                     raw,
                     at,
@@ -185,7 +183,7 @@ impl Reader {
         out
     }
 
-    fn value(&mut self, value: DeValue<'_>, at: At, depth: usize) -> Option<Raw> {
+    fn value(&mut self, text: &str, value: DeValue<'_>, at: At, depth: usize) -> Option<Raw> {
         Some(match value {
             DeValue::String(s) => {
                 if s.contains('\0') {
@@ -197,6 +195,7 @@ impl Reader {
                     );
                     return None;
                 }
+                self.suspect |= has_later_escape(written(text, at));
                 Raw::Text(s.into_owned())
             }
             DeValue::Integer(i) => match i64::from_str_radix(i.as_str(), i.radix()) {
@@ -213,7 +212,10 @@ impl Reader {
             },
             DeValue::Float(f) => Raw::Float(float(f.as_str())),
             DeValue::Boolean(b) => Raw::Bool(b),
-            DeValue::Datetime(d) => Raw::Date(d.to_string()),
+            DeValue::Datetime(d) => {
+                self.suspect = true;
+                Raw::Date(d.to_string())
+            }
             DeValue::Array(list) => {
                 let mut items = Vec::with_capacity(list.len());
                 for item in list {
@@ -227,7 +229,7 @@ impl Reader {
                         );
                         break;
                     }
-                    if let Some(raw) = self.value(item.into_inner(), at, depth + 1) {
+                    if let Some(raw) = self.value(text, item.into_inner(), at, depth + 1) {
                         items.push(Item {
                             raw,
                             at,
@@ -237,7 +239,12 @@ impl Reader {
                 }
                 Raw::List(items)
             }
-            DeValue::Table(table) => Raw::Table(self.table(table, depth)),
+            DeValue::Table(table) => {
+                let raw = written(text, at);
+                self.suspect |= raw.starts_with('{')
+                    && (raw.contains('\n') || raw[..raw.len() - 1].trim_end().ends_with(','));
+                Raw::Table(self.table(text, table, depth))
+            }
         })
     }
 
@@ -298,9 +305,47 @@ impl Reader {
     }
 }
 
-/// The first letter as a capital is not our style; the parser's own words otherwise.
-fn sentence(message: &str) -> String {
-    message.to_owned()
+fn lex(text: &str) -> Vec<Token> {
+    Source::new(text).lex().into_vec()
+}
+
+/// The bytes of a place in the text being read.
+fn written(text: &str, at: At) -> &str {
+    text.get(at.start as usize..at.end as usize).unwrap_or("")
+}
+
+/// Whether any line has so many dots that its keys must be counted.
+fn dotted_line(text: &str) -> bool {
+    text.len() > MOST_DEPTH
+        && text
+            .lines()
+            .any(|l| l.len() > MOST_DEPTH && l.bytes().filter(|&b| b == b'.').count() > MOST_DEPTH)
+}
+
+fn has_later_escape(raw: &str) -> bool {
+    raw.contains('\\') && later_escape(raw).is_some()
+}
+
+/// The parser's words, plainer where a mistake is frequent.
+fn said(message: &str, key: &str) -> (&'static str, String, Option<&'static str>) {
+    let plain = |text: &str, help| ("toml-syntax", text.to_owned(), help);
+    match message {
+        m if m.starts_with("duplicate key") => {
+            let help = Some("a key or a table may be given once; merge the two");
+            ("duplicate-key", format!("`{key}` is given twice"), help)
+        }
+        m if m.starts_with("string values must be quoted") => {
+            plain("text must stand in quotes", Some("write key = \"text\""))
+        }
+        m if m.starts_with("key with no value") => {
+            plain("a key without a value", Some("write key = value"))
+        }
+        m if m.starts_with("invalid basic string, expected `\"`") => {
+            plain("this string is never closed", None)
+        }
+        m if m.starts_with("unclosed table") => plain("this table header is never closed", None),
+        other => plain(other, None),
+    }
 }
 
 fn float(text: &str) -> f64 {

@@ -39,7 +39,8 @@ pub(crate) fn command(
             }
             Command::Shell(reader.shell(text, item, findings))
         }
-        _ => Command::Exec(reader.exec(item, findings)),
+        Raw::List(_) => Command::Exec(reader.exec(item, findings)),
+        _ => Command::Exec(Vec::new()),
     }
 }
 
@@ -276,6 +277,15 @@ impl Reader<'_, '_> {
 
     /// A parameter, matrix value or environment name.
     fn value(&self, reference: &Reference, findings: &mut Findings) -> Option<Piece> {
+        if let (Target::Param(path), Some(io)) = (reference.target(), self.io)
+            && let Some(params) = self.scope.params
+            && io
+                .params
+                .iter()
+                .any(|d| covers(d, path) && params.find(d).is_err())
+        {
+            return None;
+        }
         let words = self.scope.words(reference, findings)?;
         if let (Target::Param(path), Some(io)) = (reference.target(), self.io)
             && !io.params.iter().any(|declared| covers(declared, path))
@@ -304,18 +314,14 @@ impl Reader<'_, '_> {
         reference: &Reference,
         findings: &mut Findings,
     ) -> Option<Piece> {
-        if listed(io.table.get("in"), alias) {
+        let unbound = io.inputs.iter().any(|i| i.artifacts.is_empty());
+        if unbound || listed(io.table.get("in"), alias) {
             return None;
         }
         let known = io.inputs.iter().map(|i| i.alias.as_str());
-        let help = did_you_mean(alias, known).or_else(|| {
-            io.catalog
-                .families
-                .contains_key(alias)
-                .then(|| format!("add \"{alias}\" to `in`"))
-        });
+        let help = did_you_mean(alias, known).unwrap_or_else(|| format!("add \"{alias}\" to `in`"));
         let what = Diagnostic::error("unknown-input", format!("this node has no input `{alias}`"))
-            .maybe_help(help);
+            .help(help);
         self.say(reference, what, findings)
     }
 

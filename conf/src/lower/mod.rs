@@ -74,7 +74,9 @@ pub(crate) fn lower(
     let mut drafts = nodes::draft(&cx, findings);
     let catalog = artifacts::declare(&cx, &mut drafts, findings);
     let nodes = nodes::build(&cx, &drafts, &catalog, findings);
-    overlap::check(&drafts, &catalog, &nodes, store.path.as_deref(), findings);
+    let store_at = table.sub("store").and_then(|s| s.get("path")).map(|i| i.at);
+    let store_path = store.path.as_deref().zip(store_at);
+    overlap::check(&drafts, &catalog, &nodes, store_path, findings);
     cycle::check(&nodes, &catalog.artifacts, findings);
     let finally = ends::finally(&cx, findings);
     let hooks = ends::hooks(&cx, findings);

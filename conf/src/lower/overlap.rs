@@ -3,6 +3,8 @@
 //! All are sorted component by component, so that what lies inside a path follows it at once;
 //! patterns are compared only with what lies below their literal beginning.
 
+use std::cmp::Ordering;
+
 use super::artifacts::Catalog;
 use super::glob;
 use super::nodes::Draft;
@@ -36,28 +38,26 @@ pub(crate) fn check(
     drafts: &[Draft<'_>],
     catalog: &Catalog,
     nodes: &[Node],
-    store: Option<&str>,
+    store: Option<(&str, At)>,
     findings: &mut Findings,
 ) {
     let mut claims = claims(drafts, catalog, nodes);
-    let store = store.and_then(|s| paths::clean(s, At::default(), true, &mut Findings::default()));
-    if let Some(store) = &store {
-        let at = At::default();
-        let name = "the store".to_owned();
+    let cleaned =
+        store.and_then(|(s, at)| Some((paths::clean(s, at, true, &mut Findings::default())?, at)));
+    if let Some((store, at)) = &cleaned {
+        let (path, name) = (store.text.as_str(), "the store".to_owned());
         claims.push(Claim {
-            path: &store.text,
+            path,
             role: Role::Store,
             name,
-            at,
+            at: *at,
             directory: true,
             draft: usize::MAX,
         });
     }
     claims.sort_by(|a, b| {
-        a.path
-            .split('/')
-            .cmp(b.path.split('/'))
-            .then(a.role.cmp_key().cmp(&b.role.cmp_key()))
+        by_component(a.path, b.path)
+            .then((a.role as u8).cmp(&(b.role as u8)))
             .then(a.at.cmp(&b.at))
     });
     let mut open: Vec<&Claim<'_>> = Vec::new();
@@ -91,10 +91,10 @@ pub(crate) fn check(
     patterns(catalog, &claims, findings);
 }
 
-impl Role {
-    fn cmp_key(self) -> u8 {
-        self as u8
-    }
+/// Order by components: what lies inside a path follows it at once.
+fn by_component(a: &str, b: &str) -> Ordering {
+    let key = |b: u8| if b == b'/' { 0 } else { b };
+    a.bytes().map(key).cmp(b.bytes().map(key))
 }
 
 fn claims<'a>(drafts: &[Draft<'_>], catalog: &'a Catalog, nodes: &'a [Node]) -> Vec<Claim<'a>> {
@@ -226,12 +226,12 @@ fn patterns(catalog: &Catalog, claims: &[Claim<'_>], findings: &mut Findings) {
     for (source, at) in sources {
         let base = glob::base(&source.path);
         let from =
-            claims.partition_point(|c| !base.is_empty() && c.path.split('/').lt(base.split('/')));
+            claims.partition_point(|c| !base.is_empty() && by_component(c.path, base).is_lt());
         let below = claims[from..]
             .iter()
             .take_while(|c| base.is_empty() || inside(c.path, base));
         let above = ancestors(base).flat_map(|path| {
-            let at = claims.partition_point(|c| c.path.split('/').lt(path.split('/')));
+            let at = claims.partition_point(|c| by_component(c.path, path).is_lt());
             claims[at..].iter().take_while(move |c| c.path == path)
         });
         for claim in below

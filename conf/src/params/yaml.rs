@@ -38,7 +38,8 @@ pub(super) fn read_value(
     if trimmed.starts_with(['[', '{', '"', '\'']) {
         reader.document()
     } else {
-        reader.plain(trimmed, at)
+        let value = reader.plain(trimmed, at);
+        value.filter(|_| !reader.failed)
     }
 }
 
@@ -50,6 +51,8 @@ struct Reader<'t, 'f> {
     /// Anchored values and how many values each holds.
     anchors: HashMap<usize, (Value, usize)>,
     values: usize,
+    /// Something was refused: reading goes on, the result does not count.
+    failed: bool,
     findings: &'f mut Findings,
 }
 
@@ -64,6 +67,7 @@ impl<'t, 'f> Reader<'t, 'f> {
             parser,
             anchors: HashMap::new(),
             values: 0,
+            failed: false,
             findings,
         }
     }
@@ -107,7 +111,7 @@ impl<'t, 'f> Reader<'t, 'f> {
             let (event, at) = self.next()?;
             match event {
                 Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
-                Event::StreamEnd => return Some(value),
+                Event::StreamEnd => return (!self.failed).then_some(value),
                 Event::DocumentStart(_) => {
                     documents += 1;
                     if documents > 1 {
@@ -201,11 +205,12 @@ impl<'t, 'f> Reader<'t, 'f> {
             };
             let is_merge = is_merge && key == "<<";
             if !seen.insert((key.clone(), is_merge)) {
-                return self.say(
+                self.say(
                     at,
                     "duplicate-key",
                     format!("the key `{key}` is given twice"),
                 );
+                self.failed = true;
             }
             let (event, value_at) = self.next()?;
             let value = self.value(event, value_at, depth + 1)?;
@@ -309,7 +314,8 @@ impl<'t, 'f> Reader<'t, 'f> {
             Meaning::Refused(code, message, help) => {
                 self.findings
                     .say(at, Diagnostic::error(code, message).help(help));
-                None
+                self.failed = true;
+                Some(Value::Null)
             }
         }
     }
