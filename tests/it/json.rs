@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::project::Project;
 
-/// Asserts that the fields exist and have these types: `s`tring, `n`umber, `b`ool, `a`rray, `o`bject, `?` null or absent allowed.
+/// Asserts that the fields exist and have one of these types, each a letter: s for text, n for numbers,
+/// b for booleans, a for arrays, o for objects; with `?` it may be null or absent.
 #[track_caller]
 fn shape(value: &Value, fields: &[(&str, &str)]) {
     for (field, types) in fields {

@@ -1,0 +1,34 @@
+//! Whatever executes pipelines: the real binary, or the library inside this process.
+
+use std::collections::BTreeMap;
+
+use crate::edit::Disturbance;
+use crate::naive::Content;
+use crate::pipeline::Pipeline;
+
+/// What executes pipelines and can be looked at from outside.
+pub trait System {
+    /// Brings the definition and all that it reads to what the pipeline says, touching nothing else.
+    fn write(&mut self, pipeline: &Pipeline);
+
+    /// Something happens beside the definition.
+    fn disturb(&mut self, disturbance: &Disturbance);
+
+    /// Runs the targets (nodes by index; none: everything).
+    fn run(&mut self, targets: &[usize]) -> Observed;
+}
+
+/// What a run did, seen from outside.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// Whether it says that it succeeded.
+    pub succeeded: bool,
+    /// The instances that executed, by name, by their own testimony; one may stand twice.
+    pub executed: Vec<String>,
+    /// The statuses that it claims, by instance name.
+    pub claimed: BTreeMap<String, String>,
+    /// What lies at the paths of the outputs now.
+    pub contents: BTreeMap<String, Content>,
+    /// For a message: everything that it said.
+    pub transcript: String,
+}
