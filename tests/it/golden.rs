@@ -175,3 +175,21 @@ fn errors() {
         &project.jalon(&["run", "--plain", "metric"]),
     );
 }
+
+#[test]
+fn quiet_and_verbose() {
+    let project = Project::fixture();
+    project.edit(
+        "jalon.toml",
+        "sh clean.sh",
+        "echo a word from the node; sh clean.sh",
+    );
+    let quiet = project.jalon(&["run", "-q"]).expect(0);
+    assert_eq!(quiet.all().trim(), "", "{quiet}");
+    project.edit("raw.txt", "two", "three");
+    let verbose = project.jalon(&["run", "-v", "--plain"]).expect(0);
+    assert!(verbose.all().contains("a word from the node"), "{verbose}");
+    project.write("evaluate.sh", "exit 3\n");
+    let quiet = project.jalon(&["run", "-q"]).expect(1);
+    assert!(quiet.all().contains("evaluate"), "{quiet}");
+}

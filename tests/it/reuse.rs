@@ -274,3 +274,80 @@ fn a_definition_is_found_upwards_and_by_flag() {
         .expect(0);
     assert_eq!(project.executed(), [""; 0]);
 }
+
+/// A source that is edited while a node reads it: what came out belongs to neither content.
+#[test]
+fn an_input_that_moves_is_not_recorded() {
+    let mut project = Project::new(
+        r#"
+[defaults]
+pass_env = ["LOG", "GATE"]
+[source]
+raw = "raw.txt"
+[node.n]
+cmd = 'echo n >> "$LOG"; cat {{in.raw}} > {{out.x}}; while [ ! -e "$GATE" ]; do sleep 0.02; done'
+in = ["raw"]
+out = { x = "x.txt" }
+"#,
+    );
+    let gate = project.beside("gate");
+    project.set_env("GATE", gate.to_str().unwrap());
+    project.write("raw.txt", "before\n");
+    let running = project.start(&["run", "--json"]);
+    crate::project::wait_until("the node runs", || project.exists("x.txt"));
+    project.write("raw.txt", "after\n");
+    std::fs::write(&gate, "").unwrap();
+    running.wait();
+    assert_eq!(project.executed(), ["n"]);
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["n"]);
+    assert_eq!(project.read("x.txt"), "after\n");
+    project.write("raw.txt", "before\n");
+    project.run_ok(&[]);
+    assert_eq!(
+        project.executed(),
+        ["n"],
+        "nothing was recorded for the content that moved"
+    );
+    assert_eq!(project.read("x.txt"), "before\n");
+}
+
+#[test]
+fn byte_code_is_no_code() {
+    let project = Project::new(
+        r#"
+[defaults]
+pass_env = ["LOG"]
+[node.n]
+cmd = 'echo n >> "$LOG"; python3 src/main.py > {{out.x}}'
+code = ["src/**/*"]
+out = { x = "x.txt" }
+"#,
+    );
+    project.write("src/main.py", "import helper\nprint(helper.VALUE)\n");
+    project.write("src/helper.py", "VALUE = 1\n");
+    project.run_ok(&[]);
+    assert!(project.exists("src/__pycache__"), "Python wrote byte code");
+    assert_eq!(project.executed(), ["n"]);
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), [""; 0]);
+    project.write("src/helper.py", "VALUE = 22\n");
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["n"]);
+    assert_eq!(project.read("x.txt"), "22\n");
+}
+
+#[test]
+fn a_new_file_that_matches_the_code_is_code() {
+    let project = Project::fixture();
+    project.edit(
+        "jalon.toml",
+        "[\"clean.sh\"]",
+        "[\"clean.sh\", \"lib/**/*.sh\"]",
+    );
+    project.run_ok(&[]);
+    project.executed();
+    project.write("lib/deep/new.sh", "true\n");
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["clean"]);
+}

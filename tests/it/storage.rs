@@ -301,3 +301,43 @@ fn a_full_disk() {
     assert_eq!(project.executed(), ["evaluate"]);
     let _ = FIXTURE_NODES;
 }
+
+#[test]
+fn hardlinks_on_request_are_read_only() {
+    let project = Project::fixture();
+    let definition = project.read("jalon.toml");
+    project.write(
+        "jalon.toml",
+        definition + "\n[store]\nlink = \"hardlink\"\n",
+    );
+    project.run_ok(&[]);
+    forget_outputs(&project);
+    project.executed();
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), [""; 0]);
+    assert_eq!(
+        (project.read("joined.txt"), project.read("metrics.json")),
+        expected()
+    );
+    project.edit("raw.txt", "two", "three");
+    project.run_ok(&[]);
+    assert!(
+        project.read("joined.txt").contains("three"),
+        "a read-only output gives way to a new one"
+    );
+    project.jalon(&["cache", "verify"]).expect(0);
+}
+
+#[test]
+fn the_definition_places_the_store() {
+    let project = Project::fixture();
+    let place = project.beside("elsewhere");
+    let definition = project.read("jalon.toml");
+    project.write(
+        "jalon.toml",
+        format!("{definition}\n[store]\npath = \"{}\"\n", place.display()),
+    );
+    project.run_ok(&[]);
+    assert!(!files_below(&place).is_empty());
+    assert!(!project.exists(".jalon/store"));
+}

@@ -135,3 +135,29 @@ out = { y = "y" }
         "it runs each time; its reader is cut off"
     );
 }
+
+#[test]
+fn order_without_data() {
+    let project = Project::new(
+        r#"
+[defaults]
+pass_env = ["LOG"]
+[node.second]
+cmd = 'echo second >> "$LOG"; echo 2 > {{out.y}}'
+after = ["first"]
+out = { y = "y" }
+[node.first]
+cmd = 'sleep 0.3; echo first >> "$LOG"; echo 1 > {{out.x}}'
+out = { x = "x" }
+"#,
+    );
+    project.run_ok(&["-j", "2"]);
+    assert_eq!(project.executed_in_order(), ["first", "second"]);
+    project.edit("jalon.toml", "echo 1 >", "echo 11 >");
+    project.run_ok(&["-j", "2"]);
+    assert_eq!(
+        project.executed(),
+        ["first"],
+        "no data, so no reason to run"
+    );
+}
