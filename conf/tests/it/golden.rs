@@ -2,9 +2,7 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p jalon-conf` writes the `.expect` files anew.
 
-mod common;
-
-use common::{files, inline_params, read, show};
+use crate::common::{files, inline_params, read, show};
 
 #[test]
 fn good_definitions_are_quiet() {
