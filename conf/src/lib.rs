@@ -1,7 +1,7 @@
 //! What the user wrote. Pure: no file system, environment or clock.
 //!
 //! Texts come in as [`Text`], parameter files as [`ParamsFile`]; out comes a validated
-//! [`Pipeline`](pipeline::Pipeline) or [`Diagnostic`](diagnostic::Diagnostic)s, each with its place.
+//! [`Pipeline`] or [`Diagnostic`]s, each with its place.
 
 mod check;
 mod document;

@@ -37,6 +37,8 @@ struct Indexed {
     text: Arc<str>,
     /// Byte offset of each line's start.
     lines: Vec<u32>,
+    /// The line of each 64th byte.
+    blocks: Vec<u32>,
     /// Characters before each 64th byte; empty where every character is one byte.
     chars: Vec<u32>,
 }
@@ -45,9 +47,10 @@ impl Texts {
     pub fn add(&mut self, file: &str, text: &str) -> u32 {
         let id = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
         let starts = text.bytes().enumerate().filter(|&(_, b)| b == b'\n');
-        let lines = std::iter::once(0)
+        let lines: Vec<u32> = std::iter::once(0)
             .chain(starts.map(|(i, _)| clamp(i + 1)))
             .collect();
+        let blocks = line_of_blocks(&lines, text.len());
         let chars = if text.is_ascii() {
             Vec::new()
         } else {
@@ -57,6 +60,7 @@ impl Texts {
             file: file.into(),
             text: text.into(),
             lines,
+            blocks,
             chars,
         });
         id
@@ -102,7 +106,7 @@ impl Indexed {
     }
 
     fn locate(&self, start: u32, end: u32) -> Location {
-        let line = self.lines.partition_point(|&s| s <= start).max(1) - 1;
+        let line = self.line_of(start);
         let line_start = self.lines.get(line).copied().unwrap_or(0);
         let next = self
             .lines
@@ -143,6 +147,16 @@ impl Indexed {
         clamp(self.text.len())
     }
 
+    /// 0-based.
+    fn line_of(&self, offset: u32) -> usize {
+        let block = self.blocks.get(offset as usize / 64).or(self.blocks.last());
+        let mut line = block.map_or(0, |&l| l as usize);
+        while self.lines.get(line + 1).is_some_and(|&next| next <= offset) {
+            line += 1;
+        }
+        line
+    }
+
     /// Characters before a byte offset.
     fn chars_to(&self, offset: u32) -> u32 {
         if self.chars.is_empty() {
@@ -153,6 +167,20 @@ impl Indexed {
             [(block * 64).min(self.text.len())..(offset as usize).min(self.text.len())];
         self.chars[block] + clamp(bytes.iter().filter(|&&b| starts_char(b)).count())
     }
+}
+
+fn line_of_blocks(lines: &[u32], length: usize) -> Vec<u32> {
+    let mut line = 0;
+    let blocks = (0..=length / 64).map(|block| {
+        while lines
+            .get(line + 1)
+            .is_some_and(|&next| next as usize <= block * 64)
+        {
+            line += 1;
+        }
+        clamp(line)
+    });
+    blocks.collect()
 }
 
 fn chars_before(text: &str) -> Vec<u32> {

@@ -223,6 +223,9 @@ pub(crate) struct Scope<'a> {
 impl Scope<'_> {
     /// Text with everything inserted as it is: for paths, names and environment values.
     pub fn text(&self, text: &str, at: At, findings: &mut Findings) -> Option<String> {
+        if !text.contains("{{") {
+            return Some(text.to_owned());
+        }
         let mut out = String::new();
         let mut good = true;
         for part in parts(text, at, findings)? {

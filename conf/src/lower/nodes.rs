@@ -101,7 +101,7 @@ pub(crate) fn build(
 ) -> Vec<Node> {
     let inherited = Inherited::new(cx.table.sub("defaults"));
     let by_name: HashMap<&str, &Draft<'_>> = drafts.iter().map(|d| (d.name, d)).collect();
-    let mut nodes = Vec::new();
+    let mut nodes = Vec::with_capacity(drafts.iter().map(|d| d.matrix.instances.len()).sum());
     for draft in drafts {
         for (index, values) in draft.matrix.instances.iter().enumerate() {
             let builder = Builder {

@@ -11,6 +11,7 @@ use super::nodes::Draft;
 use super::paths;
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
+use crate::name::Instance;
 use crate::pipeline::{Node, Shape};
 use crate::place::At;
 
@@ -26,7 +27,8 @@ enum Role {
 struct Claim<'a> {
     path: &'a str,
     role: Role,
-    name: String,
+    /// None for the store.
+    name: Option<&'a Instance>,
     at: At,
     directory: bool,
     /// Index of the node's table, for outputs and checkpoints.
@@ -45,7 +47,7 @@ pub(crate) fn check(
     let cleaned =
         store.and_then(|(s, at)| Some((paths::clean(s, at, true, &mut Findings::default())?, at)));
     if let Some((store, at)) = &cleaned {
-        let (path, name) = (store.text.as_str(), "the store".to_owned());
+        let (path, name) = (store.text.as_str(), None);
         claims.push(Claim {
             path,
             role: Role::Store,
@@ -77,7 +79,7 @@ pub(crate) fn check(
             let what = if first.at == second.at {
                 what
             } else {
-                findings.related(what, first.at, &first.name)
+                findings.related(what, first.at, &first.shown())
             };
             findings.say(second.at, what);
         }
@@ -89,6 +91,13 @@ pub(crate) fn check(
         }
     }
     patterns(catalog, &claims, findings);
+}
+
+impl Claim<'_> {
+    fn shown(&self) -> String {
+        self.name
+            .map_or_else(|| "the store".to_owned(), ToString::to_string)
+    }
 }
 
 /// Order by components: what lies inside a path follows it at once.
@@ -115,7 +124,7 @@ fn claims<'a>(drafts: &[Draft<'_>], catalog: &'a Catalog, nodes: &'a [Node]) -> 
             } else {
                 Role::Source
             },
-            name: artifact.name.to_string(),
+            name: Some(&artifact.name),
             at: *at,
             directory: artifact.shape == Shape::Directory,
             draft: artifact.producer.map_or(usize::MAX, |n| of_node(n.0)),
@@ -129,7 +138,7 @@ fn claims<'a>(drafts: &[Draft<'_>], catalog: &'a Catalog, nodes: &'a [Node]) -> 
                 .and_then(|d| d.table.get("checkpoint"))
                 .map(|i| i.at)
         {
-            let name = node.name.to_string();
+            let name = Some(&node.name);
             out.push(Claim {
                 path,
                 role: Role::Checkpoint,
@@ -152,7 +161,7 @@ fn inside(path: &str, outer: &str) -> bool {
 /// What is wrong with `inner` being at or inside `outer`.
 fn problem(outer: &Claim<'_>, inner: &Claim<'_>) -> Option<Diagnostic> {
     let equal = outer.path == inner.path;
-    let (o, i) = (&outer.name, &inner.name);
+    let (o, i) = (&outer.shown(), &inner.shown());
     Some(match (outer.role, inner.role) {
         (Role::Source | Role::Store, Role::Source) | (Role::Store, Role::Store) => return None,
         (Role::Source, Role::Store) => return None,
@@ -247,7 +256,9 @@ fn patterns(catalog: &Catalog, claims: &[Claim<'_>], findings: &mut Findings) {
                 };
                 let message = format!(
                     "the source `{}` ({}) takes in what `{}` writes",
-                    source.name, source.path, claim.name
+                    source.name,
+                    source.path,
+                    claim.shown()
                 );
                 let what = findings.related(
                     Diagnostic::error(code, message),

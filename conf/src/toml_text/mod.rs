@@ -4,6 +4,9 @@
 //! file (Python's tomllib) would. After a syntax error the broken statement is blanked out and
 //! the text parsed again, so that one mistake gives one error. Knows nothing of any key's meaning.
 
+mod later;
+mod repair;
+
 use toml::de::{DeTable, DeValue};
 use toml_parser::Source;
 use toml_parser::lexer::{Token, TokenKind};
@@ -11,6 +14,7 @@ use toml_parser::lexer::{Token, TokenKind};
 use crate::layers::Layer;
 use crate::place::{At, clamp};
 use crate::raw::{Entry, Item, Raw, Table};
+use repair::{Broken, blank, broken_statement};
 
 /// Syntax errors that are reported before giving up on a text.
 const MOST_ERRORS: usize = 20;
@@ -103,7 +107,17 @@ impl Reader {
             let Some(first) = first else {
                 let table = self.table(&text, table.into_inner(), 0);
                 if self.suspect {
-                    self.refuse_later_syntax(&text, &lex(&text));
+                    for (span, what) in later::syntax(&text, &lex(&text)) {
+                        let message = format!("TOML 1.0 does not have {what}");
+                        let help =
+                            "other readers of this file, such as Python's tomllib, would refuse it";
+                        self.say(
+                            self.at(span.start, span.end),
+                            "toml-1.1",
+                            message,
+                            Some(help),
+                        );
+                    }
                 }
                 return table;
             };
@@ -165,7 +179,7 @@ impl Reader {
                 );
                 break;
             }
-            self.suspect |= has_later_escape(written(text, key_at));
+            self.suspect |= later::has_escape(written(text, key_at));
             let at = self.at(value.span().start, value.span().end);
             if let Some(raw) = self.value(text, value.into_inner(), at, depth + 1) {
                 let item = Item {
@@ -195,7 +209,7 @@ impl Reader {
                     );
                     return None;
                 }
-                self.suspect |= has_later_escape(written(text, at));
+                self.suspect |= later::has_escape(written(text, at));
                 Raw::Text(s.into_owned())
             }
             DeValue::Integer(i) => match i64::from_str_radix(i.as_str(), i.radix()) {
@@ -247,62 +261,6 @@ impl Reader {
             }
         })
     }
-
-    /// Only in TOML 1.1: newlines and a last comma in inline tables, `\e` and `\x`, times without seconds.
-    fn refuse_later_syntax(&mut self, text: &str, tokens: &[Token]) {
-        let mut open = Vec::new();
-        let mut comma = None;
-        let mut refused_line = false;
-        for token in tokens {
-            let (start, end) = (token.span().start(), token.span().end());
-            let in_table = open.last() == Some(&b'{');
-            match token.kind() {
-                TokenKind::LeftCurlyBracket => open.push(b'{'),
-                TokenKind::LeftSquareBracket => open.push(b'['),
-                TokenKind::RightSquareBracket => drop(open.pop()),
-                TokenKind::RightCurlyBracket => {
-                    if let Some(at) = comma {
-                        self.later(
-                            at,
-                            at + 1,
-                            "a comma after the last entry of an inline table",
-                        );
-                    }
-                    open.pop();
-                    refused_line = false;
-                }
-                TokenKind::Newline | TokenKind::Comment if in_table => {
-                    if !std::mem::replace(&mut refused_line, true) {
-                        self.later(start, start + 1, "a line break inside an inline table");
-                    }
-                    continue;
-                }
-                TokenKind::BasicString | TokenKind::MlBasicString => {
-                    if let Some(i) = later_escape(&text[start..end]) {
-                        self.later(start + i, start + i + 2, "the escapes \\e and \\x");
-                    }
-                }
-                TokenKind::Atom if time_without_seconds(&text[start..end]) => {
-                    self.later(start, end, "a time without seconds");
-                }
-                _ => {}
-            }
-            match token.kind() {
-                TokenKind::Whitespace | TokenKind::Newline | TokenKind::Comment => {}
-                kind => comma = (in_table && kind == TokenKind::Comma).then_some(start),
-            }
-        }
-    }
-
-    fn later(&mut self, start: usize, end: usize, what: &str) {
-        let at = self.at(start, end);
-        self.say(
-            at,
-            "toml-1.1",
-            format!("TOML 1.0 does not have {what}"),
-            Some("other readers of this file, such as Python's tomllib, would refuse it"),
-        );
-    }
 }
 
 fn lex(text: &str) -> Vec<Token> {
@@ -320,10 +278,6 @@ fn dotted_line(text: &str) -> bool {
         && text
             .lines()
             .any(|l| l.len() > MOST_DEPTH && l.bytes().filter(|&b| b == b'.').count() > MOST_DEPTH)
-}
-
-fn has_later_escape(raw: &str) -> bool {
-    raw.contains('\\') && later_escape(raw).is_some()
 }
 
 /// The parser's words, plainer where a mistake is frequent.
@@ -376,122 +330,4 @@ fn too_many_dots(tokens: &[Token]) -> Option<usize> {
         }
     }
     None
-}
-
-fn later_escape(raw: &str) -> Option<usize> {
-    let bytes = raw.as_bytes();
-    let mut i = 0;
-    while i + 1 < bytes.len() {
-        if bytes[i] == b'\\' {
-            if matches!(bytes[i + 1], b'e' | b'x') {
-                return Some(i);
-            }
-            i += 1;
-        }
-        i += 1;
-    }
-    None
-}
-
-/// `07:32`, or `1979-05-27T07:32` with or without an offset.
-fn time_without_seconds(atom: &str) -> bool {
-    let time = match atom.as_bytes() {
-        [_, _, b':', ..] => atom,
-        [_, _, _, _, b'-', _, _, b'-', _, _, b'T' | b't', ..] => &atom[11..],
-        _ => return false,
-    };
-    let bytes = time.as_bytes();
-    bytes.len() >= 5
-        && bytes[..2]
-            .iter()
-            .chain(&bytes[3..5])
-            .all(u8::is_ascii_digit)
-        && bytes[2] == b':'
-        && bytes.get(5) != Some(&b':')
-}
-
-/// A statement that could not be read.
-struct Broken {
-    range: std::ops::Range<usize>,
-    /// The bracket that is still open where the next table begins, or the text ends.
-    never_closed: Option<usize>,
-}
-
-/// The statement around `place`; with a header, all that stands below it.
-fn broken_statement(text: &str, tokens: &[Token], place: usize) -> Broken {
-    let mut start = 0;
-    let mut open: Vec<usize> = Vec::new();
-    let mut value = false;
-    let mut header = false;
-    let mut fresh = true;
-    for token in tokens {
-        let at = token.span().start();
-        let line_start = at == 0 || text.as_bytes().get(at - 1) == Some(&b'\n');
-        let looks_header =
-            line_start && token.kind() == TokenKind::LeftSquareBracket && header_line(&text[at..]);
-        let ends = match token.kind() {
-            TokenKind::Eof => true,
-            TokenKind::Newline => open.is_empty() && !(header && place >= start && place <= at),
-            _ => looks_header && !(fresh && start == at),
-        };
-        if ends && !fresh && place <= at {
-            return Broken {
-                range: start..at,
-                never_closed: open.first().copied(),
-            };
-        }
-        if token.kind() == TokenKind::Newline
-            && open.is_empty()
-            && !(header && place >= start && place <= at)
-            || looks_header
-        {
-            (start, value, fresh) = (at, false, true);
-            open.clear();
-            header = looks_header;
-            if !looks_header {
-                start = token.span().end();
-                continue;
-            }
-        }
-        match token.kind() {
-            TokenKind::Whitespace | TokenKind::Comment | TokenKind::Newline => continue,
-            TokenKind::Equals => value = true,
-            TokenKind::LeftSquareBracket if fresh => header = true,
-            TokenKind::LeftSquareBracket | TokenKind::LeftCurlyBracket if value && !header => {
-                open.push(at)
-            }
-            TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket => drop(open.pop()),
-            _ => {}
-        }
-        fresh = false;
-    }
-    Broken {
-        range: start.min(place)..text.len(),
-        never_closed: open.first().copied(),
-    }
-}
-
-/// `[a.b]` or `[[a]]` and nothing else but a comment.
-fn header_line(rest: &str) -> bool {
-    let line = rest.lines().next().unwrap_or("").trim_end();
-    let line = line.split(" #").next().unwrap_or(line).trim_end();
-    let inner = line.trim_start_matches('[').trim_end_matches(']');
-    line.ends_with(']')
-        && !inner.is_empty()
-        && !inner.contains([',', '[', ']', '=', '{'])
-        && inner
-            .chars()
-            .next()
-            .is_some_and(|c| !c.is_ascii_digit() && c != '"' && c != '\'')
-}
-
-/// The text with a range replaced by spaces, so that offsets stay.
-fn blank(text: &str, range: std::ops::Range<usize>) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    for b in &mut bytes[range] {
-        if *b != b'\n' {
-            *b = b' ';
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_default()
 }
