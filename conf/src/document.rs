@@ -2,7 +2,7 @@
 //! to a [`Lowered`] pipeline. Between the two the caller reads files; nothing here does.
 
 use crate::check::check;
-use crate::diagnostic::{Diagnostic, Location};
+use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::findings::Findings;
 use crate::layers::{Setting, Text, overlay};
 use crate::lower;
@@ -10,7 +10,7 @@ use crate::nearest::did_you_mean;
 use crate::params::ParamsFile;
 use crate::pipeline::Pipeline;
 use crate::raw::{Raw, Table};
-use crate::scope::{Scope, resolve_vars};
+use crate::scope::{PARAMS_TOO_EARLY, Scope, resolve_vars};
 use crate::settings;
 use crate::toml_text;
 
@@ -89,7 +89,9 @@ impl Document {
 
     /// Adds what the caller found, such as a parameter file that is missing.
     pub fn report(&mut self, d: Diagnostic) {
-        self.findings.shake("params");
+        if d.severity == Severity::Error {
+            self.findings.shake("params");
+        }
         self.findings.push(d);
     }
 
@@ -187,7 +189,10 @@ fn wanted(table: &Table, env: &str, findings: &mut Findings) -> Vec<Wanted> {
     let Some(patterns) = pipeline.get("params").and_then(|p| p.list()) else {
         return Vec::new();
     };
-    let vars = reachable_vars(pipeline, env);
+    let mut unsaid = Findings::default();
+    let vars = resolve_vars(pipeline.sub("vars"), env, None, &mut unsaid);
+    let early: Vec<Diagnostic> = unsaid.into_sorted();
+    let early = early.iter().any(|d| d.code == PARAMS_TOO_EARLY);
     let scope = Scope {
         vars: &vars,
         env,
@@ -197,7 +202,13 @@ fn wanted(table: &Table, env: &str, findings: &mut Findings) -> Vec<Wanted> {
     };
     let mut out = Vec::new();
     for item in patterns {
-        let Some(pattern) = item.text().and_then(|t| scope.text(t, item.at, findings)) else {
+        let Some(text) = item.text() else { continue };
+        let before = findings.count();
+        let Some(pattern) = scope.text(text, item.at, findings) else {
+            if early && findings.count() == before {
+                let message = "a variable that needs parameters cannot say where they are";
+                findings.say(item.at, Diagnostic::error(PARAMS_TOO_EARLY, message));
+            }
             continue;
         };
         let outside = lower::paths::allow_outside(table);
@@ -211,10 +222,4 @@ fn wanted(table: &Table, env: &str, findings: &mut Findings) -> Vec<Wanted> {
         }
     }
     out
-}
-
-/// The variables as far as they do without parameters; what is wrong is said when all are resolved.
-fn reachable_vars(pipeline: &Table, env: &str) -> crate::scope::Vars {
-    let mut unsaid = Findings::default();
-    resolve_vars(pipeline.sub("vars"), env, None, &mut unsaid)
 }

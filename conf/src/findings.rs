@@ -2,17 +2,20 @@
 //!
 //! A mistake is said once: what follows from a part that is known to be broken is not said.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::place::{At, Texts};
+
+/// Of one kind: a matrix says the same of each instance.
+const MOST_AT_ONE_PLACE: usize = 4;
 
 /// Collects diagnostics.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     pub texts: Texts,
     list: Vec<Diagnostic>,
-    seen: HashSet<(At, &'static str, String)>,
+    seen: HashMap<(At, &'static str), HashSet<String>>,
     places: HashSet<At>,
     /// A statement could not be read at all: anything may be missing.
     pub all_shaken: bool,
@@ -22,7 +25,8 @@ pub(crate) struct Findings {
 impl Findings {
     /// Says something about a place, once.
     pub fn say(&mut self, at: At, mut what: Diagnostic) {
-        if self.seen.insert((at, what.code, what.message.clone())) {
+        let said = self.seen.entry((at, what.code)).or_default();
+        if said.len() < MOST_AT_ONE_PLACE && said.insert(what.message.clone()) {
             self.places.insert(at);
             what.spans.insert(0, (self.texts.locate(at), String::new()));
             self.list.push(what);
@@ -51,6 +55,11 @@ impl Findings {
 
     pub fn is_shaken(&self, part: &str) -> bool {
         self.all_shaken || self.shaken.contains(part)
+    }
+
+    /// How many there are so far.
+    pub fn count(&self) -> usize {
+        self.list.len()
     }
 
     pub fn has_errors(&self) -> bool {

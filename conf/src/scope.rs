@@ -14,6 +14,9 @@ use crate::raw::{Item, Table};
 use crate::template::{Part, RESERVED, Reference, Target, parts};
 use crate::value::Value;
 
+/// The code of a reference to parameters where these are not read yet.
+pub(crate) const PARAMS_TOO_EARLY: &str = "params-too-early";
+
 /// References within references, and bytes of a variable's text.
 const MOST_DEPTH: usize = 64;
 const MOST_TEXT: usize = 1 << 20;
@@ -151,7 +154,7 @@ impl<'a> VarResolver<'a> {
             }
             Target::Param(path) => match self.params {
                 None => Diagnostic::error(
-                    "bad-reference",
+                    PARAMS_TOO_EARLY,
                     "parameters cannot be used before they are read",
                 ),
                 Some(params) => match params.words(path) {
@@ -283,7 +286,7 @@ impl Scope<'_> {
                 Some(Err(_)) if findings.is_shaken("params") => return None,
                 Some(Err(problem)) => problem,
                 None => Diagnostic::error(
-                    "bad-reference",
+                    PARAMS_TOO_EARLY,
                     "parameters cannot be used before they are read",
                 ),
             },

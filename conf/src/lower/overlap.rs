@@ -4,6 +4,7 @@
 //! patterns are compared only with what lies below their literal beginning.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use super::artifacts::Catalog;
 use super::glob;
@@ -63,6 +64,7 @@ pub(crate) fn check(
             .then(a.at.cmp(&b.at))
     });
     let mut open: Vec<&Claim<'_>> = Vec::new();
+    let mut said = HashSet::new();
     for claim in &claims {
         while open.last().is_some_and(|o| !inside(claim.path, o.path)) {
             open.pop();
@@ -81,7 +83,9 @@ pub(crate) fn check(
             } else {
                 findings.related(what, first.at, &first.shown())
             };
-            findings.say(second.at, what);
+            if said.insert((first.at, second.at, what.code)) {
+                findings.say(second.at, what);
+            }
         }
         if open
             .last()

@@ -185,14 +185,17 @@ impl Value {
 impl Params {
     /// The words that stand for a parameter in a command.
     pub fn words(&self, path: &str) -> Result<Vec<String>, Diagnostic> {
-        let value = self.find(path)?;
-        value.words().ok_or_else(|| {
-            Diagnostic::error(
-                "table-in-text",
-                format!("the parameter `{path}` is a table and cannot be inserted"),
-            )
-            .help("use {{params.file}}, the path of a JSON file with the declared parameters")
-        })
+        let words = self.find(path)?.words().ok_or_else(|| {
+            let message = format!("the parameter `{path}` is a table and cannot be inserted");
+            Diagnostic::error("table-in-text", message)
+                .help("use {{params.file}}, the path of a JSON file with the declared parameters")
+        })?;
+        if words.iter().any(|w| w.contains('\0')) {
+            let message =
+                format!("the parameter `{path}` contains a NUL character and cannot be inserted");
+            return Err(Diagnostic::error("nul", message));
+        }
+        Ok(words)
     }
 
     /// A parameter, or what is near it.
