@@ -104,6 +104,7 @@ fn it_is_masked_also_where_lines_and_chunks_break_it() {
     );
     let output = project.jalon(&["run", "--plain", "-v"]).expect(0);
     assert!(!output.all().contains(SECRET), "{output}");
+    assert_eq!(project.executed(), ["load"]);
     assert_nowhere(&project);
 }
 
