@@ -248,7 +248,7 @@ fn a_store_that_cannot_be_made() {
     project.set_env("JALON_STORE", "/proc/no/store/here");
     let output = project.jalon(&["run"]);
     assert!(
-        output.code == 6 || output.code == 0,
+        output.code == 6 || (output.code == 0 && project.exists("metrics.json")),
         "unavailable, or done without: {output}"
     );
     assert!(!output.stderr.contains("panicked"), "{output}");
