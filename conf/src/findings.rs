@@ -57,6 +57,11 @@ impl Findings {
         self.all_shaken || self.shaken.contains(part)
     }
 
+    /// Few enough so far that looking for the nearest of many words is worth its time.
+    pub fn few(&self) -> bool {
+        self.list.len() < 200
+    }
+
     /// How many there are so far.
     pub fn count(&self) -> usize {
         self.list.len()

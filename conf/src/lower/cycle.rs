@@ -6,6 +6,9 @@ use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
 use crate::pipeline::{Artifact, Node, NodeId};
 
+/// Nodes of a cycle that are shown, each with its place.
+const MOST_SHOWN: usize = 100;
+
 /// Says each cycle once, with the place of each step.
 pub(crate) fn check(nodes: &[Node], artifacts: &[Artifact], findings: &mut Findings) {
     let edges: Vec<Vec<usize>> = nodes.iter().map(|n| needs(n, artifacts)).collect();
@@ -87,13 +90,19 @@ fn say(ring: &[usize], nodes: &[Node], artifacts: &[Artifact], findings: &mut Fi
         .chain(ring.first())
         .map(|&n| nodes[n].name.to_string())
         .collect();
-    let message = if ring.len() == 1 {
-        format!("`{}` needs its own result", names[0])
-    } else {
-        format!("nodes that need each other: {}", names.join(" → "))
+    let message = match names.len() {
+        2 => format!("`{}` needs its own result", names[0]),
+        n if n > MOST_SHOWN => {
+            format!(
+                "{} nodes that need each other: {} → …",
+                n - 1,
+                names[..MOST_SHOWN].join(" → ")
+            )
+        }
+        _ => format!("nodes that need each other: {}", names.join(" → ")),
     };
     let mut what = Diagnostic::error("cycle", message);
-    for (i, &node) in ring.iter().enumerate() {
+    for (i, &node) in ring.iter().enumerate().take(MOST_SHOWN) {
         let to = ring[(i + 1) % ring.len()];
         let through = nodes[node].inputs.iter().find(|input| {
             input.artifacts.iter().any(|a| {

@@ -40,14 +40,55 @@ pub(crate) fn base(pattern: &str) -> &str {
         .map_or("", |slash| &pattern[..slash])
 }
 
-/// Whether the pattern matches the path, or could match something below it.
-pub(crate) fn reaches(pattern: &str, path: &str, below: bool) -> bool {
-    let alternatives = expand(pattern);
-    let path: Vec<&str> = path.split('/').collect();
-    alternatives.iter().any(|p| {
-        let pattern: Vec<&str> = p.split('/').collect();
-        components(&pattern, &path, below)
-    })
+/// A pattern, taken apart once for many paths.
+pub(crate) struct Pattern {
+    alternatives: Vec<Vec<Part>>,
+}
+
+enum Part {
+    /// `**`.
+    Deep,
+    Literal(String),
+    Wild(Vec<char>),
+}
+
+impl Pattern {
+    pub fn new(pattern: &str) -> Self {
+        let part = |p: &str| match p {
+            "**" => Part::Deep,
+            p if p.contains(['*', '?', '[']) => Part::Wild(p.chars().collect()),
+            p => Part::Literal(p.to_owned()),
+        };
+        let alternatives = expand(pattern);
+        Self {
+            alternatives: alternatives
+                .iter()
+                .map(|p| p.split('/').map(part).collect())
+                .collect(),
+        }
+    }
+
+    /// Whether it matches the path, or (with `below`) could match something below it.
+    pub fn reaches(&self, path: &str, below: bool) -> bool {
+        let path: Vec<&str> = path.split('/').collect();
+        self.alternatives.iter().any(|p| {
+            if p.iter().any(|p| matches!(p, Part::Deep)) {
+                return components(p, &path, below);
+            }
+            let long_enough = p.len() == path.len() || below && p.len() > path.len();
+            long_enough && p.iter().zip(&path).rev().all(|(p, part)| p.matches(part))
+        })
+    }
+}
+
+impl Part {
+    fn matches(&self, text: &str) -> bool {
+        match self {
+            Part::Deep => true,
+            Part::Literal(literal) => literal == text,
+            Part::Wild(pattern) => component(pattern, text),
+        }
+    }
 }
 
 /// `{a,b}` written out; a pattern with too many is cut short, and says less.
@@ -95,17 +136,17 @@ fn first_braces(text: &str) -> Option<(&str, Vec<&str>, &str)> {
 }
 
 /// Matches component by component; states are positions in the pattern.
-fn components(pattern: &[&str], path: &[&str], below: bool) -> bool {
+fn components(pattern: &[Part], path: &[&str], below: bool) -> bool {
     let mut states = vec![false; pattern.len() + 1];
     states[0] = true;
     for part in path {
         skip_stars(pattern, &mut states);
         let mut next = vec![false; pattern.len() + 1];
         for (i, p) in pattern.iter().enumerate().filter(|(i, _)| states[*i]) {
-            if *p == "**" {
+            if matches!(p, Part::Deep) {
                 next[i] = true;
                 next[i + 1] |= i + 1 == pattern.len();
-            } else if component(p, part) {
+            } else if p.matches(part) {
                 next[i + 1] = true;
             }
         }
@@ -115,17 +156,20 @@ fn components(pattern: &[&str], path: &[&str], below: bool) -> bool {
     states[pattern.len()] || below && states[..pattern.len()].contains(&true)
 }
 
-fn skip_stars(pattern: &[&str], states: &mut [bool]) {
+fn skip_stars(pattern: &[Part], states: &mut [bool]) {
     for (i, p) in pattern.iter().enumerate() {
-        if states[i] && *p == "**" && i + 1 < pattern.len() {
+        if states[i] && matches!(p, Part::Deep) && i + 1 < pattern.len() {
             states[i + 1] = true;
         }
     }
 }
 
 /// One component: `*` any text, `?` one character, `[…]` one of a set.
-fn component(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
+fn component(pattern: &[char], text: &str) -> bool {
+    let literal_end = pattern.iter().rev().take_while(|c| !"*?[]".contains(**c));
+    if !literal_end.zip(text.chars().rev()).all(|(a, b)| *a == b) {
+        return false;
+    }
     let text: Vec<char> = text.chars().collect();
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -176,6 +220,10 @@ fn class(pattern: &[char], c: char) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn reaches(pattern: &str, path: &str, below: bool) -> bool {
+        Pattern::new(pattern).reaches(path, below)
+    }
 
     #[test]
     fn patterns_reach_paths() {

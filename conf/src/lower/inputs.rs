@@ -110,7 +110,8 @@ fn one(
     };
     let Some(family) = catalog.families.get(&base) else {
         if !findings.is_shaken("node") && !findings.is_shaken("source") {
-            let help = did_you_mean(&base, catalog.families.keys().map(String::as_str));
+            let known = catalog.families.keys().map(String::as_str);
+            let help = findings.few().then(|| did_you_mean(&base, known)).flatten();
             let help =
                 help.unwrap_or_else(|| "declare it in [source], or in the `out` of a node".into());
             findings.say(

@@ -273,10 +273,12 @@ impl Builder<'_, '_> {
                 continue;
             };
             let problem = match Selector::parse(&text) {
-                Ok(selector @ Selector::Name { .. }) => match self.after_one(&selector, &mut out) {
-                    Some(problem) => problem,
-                    None => continue,
-                },
+                Ok(selector @ Selector::Name { .. }) => {
+                    match self.after_one(&selector, findings.few(), &mut out) {
+                        Some(problem) => problem,
+                        None => continue,
+                    }
+                }
                 Ok(_) => Diagnostic::error(
                     "bad-selector",
                     format!("`{text}` is not the name of a node"),
@@ -293,12 +295,20 @@ impl Builder<'_, '_> {
     }
 
     /// Without brackets every instance; otherwise those that match.
-    fn after_one(&self, selector: &Selector, out: &mut Vec<NodeId>) -> Option<Diagnostic> {
+    fn after_one(
+        &self,
+        selector: &Selector,
+        suggest: bool,
+        out: &mut Vec<NodeId>,
+    ) -> Option<Diagnostic> {
         let Selector::Name { base, .. } = selector else {
             return None;
         };
         let Some(draft) = self.by_name.get(base.as_str()) else {
-            let help = did_you_mean(base, self.by_name.keys().copied()).or_else(|| {
+            let near = suggest
+                .then(|| did_you_mean(base, self.by_name.keys().copied()))
+                .flatten();
+            let help = near.or_else(|| {
                 self.catalog.families.get(base).map(|_| {
                     format!(
                         "`{base}` is an artifact: name the node that makes it, or put it in `in`"

@@ -237,6 +237,7 @@ fn patterns(catalog: &Catalog, claims: &[Claim<'_>], findings: &mut Findings) {
         .zip(&catalog.path_at)
         .filter(|(a, _)| a.shape == Shape::Glob);
     for (source, at) in sources {
+        let pattern = glob::Pattern::new(&source.path);
         let base = glob::base(&source.path);
         let from =
             claims.partition_point(|c| !base.is_empty() && by_component(c.path, base).is_lt());
@@ -252,7 +253,7 @@ fn patterns(catalog: &Catalog, claims: &[Claim<'_>], findings: &mut Findings) {
             .filter(|c| matches!(c.role, Role::Output | Role::Checkpoint))
         {
             let above_base = claim.path.len() < base.len();
-            if above_base || glob::reaches(&source.path, claim.path, claim.directory) {
+            if above_base || pattern.reaches(claim.path, claim.directory) {
                 let code = if above_base {
                     "source-in-output"
                 } else {
