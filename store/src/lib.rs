@@ -1,1 +1,24 @@
-//! What is kept. Knows no pipeline.
+//! What is kept: bytes by their digest, outcomes by their key, runs by their id. Knows no pipeline.
+//!
+//! FORMAT.md beside this crate has the bytes and what holds after a crash.
+
+pub mod action;
+pub mod canonical;
+pub mod content;
+pub mod digest;
+pub mod error;
+mod fsck;
+mod gc;
+pub mod index;
+mod ingest;
+mod local;
+mod materialise;
+pub mod outcome;
+pub mod record;
+pub mod tree;
+
+pub use fsck::VerifyReport;
+pub use gc::{GcPolicy, GcReport, GcRoots, Stats};
+pub use local::pin;
+pub use local::{Flight, Frames, LocalStore, Mode, TraceInfo, TraceWriter};
+pub use materialise::{LinkMode, can_reflink};

@@ -1,0 +1,226 @@
+//! Files and directories into contents: hashed only, or hashed and kept.
+//!
+//! Links inside a directory are kept as links where they cannot lead out of it; others are followed.
+//! Permissions other than "may be executed" and times are not part of a content.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::content::Content;
+use crate::digest::{BlobDigest, TreeDigest};
+use crate::error::{At, IngestError, IoAt, WriteError};
+use crate::index::{StatCache, StatId, now_ns};
+use crate::local::LocalStore;
+use crate::tree::{Entry, Tree, stays_inside};
+
+/// How often a file that changes while it is read is read again.
+const TRIES: usize = 3;
+
+/// Hashing, or hashing and keeping.
+#[derive(Clone, Copy)]
+struct Walk<'a> {
+    store: Option<&'a LocalStore>,
+    cache: &'a dyn StatCache,
+}
+
+impl LocalStore {
+    /// Puts a file or a directory into the store.
+    ///
+    /// # Errors
+    /// See [`IngestError`]; nothing that was kept until then is lost.
+    pub fn ingest(&self, path: &Path, cache: &dyn StatCache) -> Result<Content, IngestError> {
+        Walk { store: Some(self), cache }.content(path)?.ok_or_else(|| IngestError::Missing(path.to_owned()))
+    }
+
+    /// What lies at a path, without keeping it; `None` where nothing does.
+    ///
+    /// # Errors
+    /// See [`IngestError`].
+    pub fn digest_path(&self, path: &Path, cache: &dyn StatCache) -> Result<Option<Content>, IngestError> {
+        Walk { store: None, cache }.content(path)
+    }
+
+    /// The tree of some files under their names relative to `root`, without keeping it.
+    ///
+    /// # Errors
+    /// See [`IngestError`].
+    pub fn digest_files(&self, root: &Path, files: &[PathBuf], cache: &dyn StatCache) -> Result<Content, IngestError> {
+        let walk = Walk { store: None, cache };
+        let entries: Vec<(&Path, Content)> = files
+            .par_iter()
+            .map(|file| {
+                let content = walk.content(&root.join(file))?.ok_or_else(|| IngestError::Missing(file.clone()))?;
+                Ok((file.as_path(), content))
+            })
+            .collect::<Result<_, IngestError>>()?;
+        nest(root, &entries, 0)
+    }
+}
+
+/// The tree of entries that share their first `depth` components.
+fn nest(root: &Path, entries: &[(&Path, Content)], depth: usize) -> Result<Content, IngestError> {
+    let mut listing = Vec::new();
+    let mut at = 0;
+    while at < entries.len() {
+        let (path, content) = &entries[at];
+        let mut parts = path.components().skip(depth);
+        let name = parts.next().ok_or_else(|| IngestError::Outside(path.to_path_buf()))?.as_os_str().as_bytes().to_vec();
+        if parts.next().is_none() {
+            listing.push((name, entry(content)));
+            at += 1;
+            continue;
+        }
+        let same = |other: &(&Path, Content)| {
+            other.0.components().nth(depth).is_some_and(|part| part.as_os_str().as_bytes() == name)
+        };
+        let end = at + entries[at..].iter().take_while(|other| same(other)).count();
+        let inner = nest(root, &entries[at..end], depth + 1)?;
+        listing.push((name, entry(&inner)));
+        at = end;
+    }
+    let tree = Tree::new(listing).map_err(|source| IngestError::Tree { path: root.to_owned(), source })?;
+    Ok(Content::Tree { digest: tree.digest(), size: tree.size(), files: tree.files() })
+}
+
+fn entry(content: &Content) -> Entry {
+    match *content {
+        Content::File { digest, size, executable } => Entry::File { digest, size, executable },
+        Content::Tree { digest, size, files } => Entry::Directory { digest, size, files },
+    }
+}
+
+impl Walk<'_> {
+    fn content(self, path: &Path) -> Result<Option<Content>, IngestError> {
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+            Err(e) if is_loop(&e) => return Err(IngestError::Circle(path.to_owned())),
+            Err(e) => return Err(IoAt::new("stat", path, e).into()),
+        };
+        if metadata.is_dir() {
+            return self.directory(path, 0, &mut vec![identity(&metadata)]).map(Some);
+        }
+        match self.file(path, &metadata) {
+            // Gone between the stat and the open.
+            Err(IngestError::Io(cause)) if cause.source.kind() == io::ErrorKind::NotFound => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    fn file(self, path: &Path, metadata: &Metadata) -> Result<Content, IngestError> {
+        if !metadata.is_file() {
+            return Err(IngestError::Special(path.to_owned()));
+        }
+        let executable = metadata.permissions().mode() & 0o100 != 0;
+        let id = StatId::of(metadata);
+        let known = self.cache.get(path, &id);
+        match (known, self.store) {
+            (Some(digest), None) => return Ok(Content::File { digest, size: id.size, executable }),
+            (Some(digest), Some(store)) if store.has_blob(&digest, id.size) => {
+                return Ok(Content::File { digest, size: id.size, executable });
+            }
+            _ => {}
+        }
+        for _ in 0..TRIES {
+            let began = now_ns();
+            let read = match self.store {
+                Some(store) => store.put_file(path),
+                None => hash(path),
+            };
+            match read {
+                Ok((digest, size)) => {
+                    // The stat is the one from before the reading, and must be that from after it too.
+                    let after = StatId::of(&fs::metadata(path).at("stat", path)?);
+                    if after.size == size && after == id {
+                        self.cache.put(path, after, digest, began);
+                    }
+                    return Ok(Content::File { digest, size, executable });
+                }
+                Err(WriteError::Moved(_)) => {}
+                Err(WriteError::Io(cause)) if cause.path == path => return Err(IngestError::Io(cause)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(IngestError::Moved(path.to_owned()))
+    }
+
+    fn directory(self, path: &Path, depth: usize, above: &mut Vec<(u64, u64)>) -> Result<Content, IngestError> {
+        let mut names = Vec::new();
+        for found in fs::read_dir(path).at("list", path)? {
+            names.push(found.at("list", path)?.file_name());
+        }
+        let above: &[(u64, u64)] = above;
+        let listing: Vec<(Vec<u8>, Entry)> = names
+            .into_par_iter()
+            .map(|name| Ok((name.as_bytes().to_vec(), self.entry(&path.join(&name), depth, above)?)))
+            .collect::<Result<_, IngestError>>()?;
+        let tree = Tree::new(listing).map_err(|source| IngestError::Tree { path: path.to_owned(), source })?;
+        let digest: TreeDigest = match self.store {
+            Some(store) => store.put_tree(&tree)?,
+            None => tree.digest(),
+        };
+        Ok(Content::Tree { digest, size: tree.size(), files: tree.files() })
+    }
+
+    fn entry(self, path: &Path, depth: usize, above: &[(u64, u64)]) -> Result<Entry, IngestError> {
+        let metadata = fs::symlink_metadata(path).at("stat", path)?;
+        if metadata.is_symlink() {
+            let target = fs::read_link(path).at("read the link", path)?;
+            if stays_inside(target.as_os_str().as_bytes(), depth) {
+                return Ok(Entry::Symlink { target: target.as_os_str().as_bytes().to_vec() });
+            }
+            return self.followed(path, target, depth, above);
+        }
+        self.inner(path, &metadata, depth, above)
+    }
+
+    fn followed(self, path: &Path, target: PathBuf, depth: usize, above: &[(u64, u64)]) -> Result<Entry, IngestError> {
+        match fs::metadata(path) {
+            Ok(metadata) => self.inner(path, &metadata, depth, above),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                Err(IngestError::Dangling { path: path.to_owned(), target })
+            }
+            Err(e) if is_loop(&e) => Err(IngestError::Circle(path.to_owned())),
+            Err(e) => Err(IoAt::new("stat", path, e).into()),
+        }
+    }
+
+    fn inner(self, path: &Path, metadata: &Metadata, depth: usize, above: &[(u64, u64)]) -> Result<Entry, IngestError> {
+        let kind = metadata.file_type();
+        if kind.is_dir() {
+            let here = identity(metadata);
+            if above.contains(&here) {
+                return Err(IngestError::Circle(path.to_owned()));
+            }
+            let mut above = above.to_vec();
+            above.push(here);
+            return Ok(entry(&self.directory(path, depth + 1, &mut above)?));
+        }
+        if kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device() {
+            return Err(IngestError::Special(path.to_owned()));
+        }
+        Ok(entry(&self.file(path, metadata)?))
+    }
+}
+
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+/// Hashes a file that must not change meanwhile.
+fn hash(path: &Path) -> Result<(BlobDigest, u64), WriteError> {
+    let mut file = File::open(path).at("open", path)?;
+    let before = StatId::of(&file.metadata().at("stat", path)?);
+    let (digest, size) = BlobDigest::of_reader(&mut file).at("read", path)?;
+    let after = StatId::of(&file.metadata().at("stat", path)?);
+    if before == after && size == after.size { Ok((digest, size)) } else { Err(WriteError::Moved(path.to_owned())) }
+}
+
+fn is_loop(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}

@@ -1,0 +1,518 @@
+//! The store on a local file system: plain files, shared by processes, users and projects.
+//!
+//! FORMAT.md has the bytes. Every read is verified: what does not hash to its name, or does not check
+//! out, is not there, and is counted.
+
+pub(crate) mod atomic;
+mod index;
+pub(crate) mod layout;
+pub(crate) mod lock;
+pub(crate) mod pack;
+pub(crate) mod packs;
+pub mod pin;
+pub(crate) mod trace;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use rustc_hash::FxHashSet;
+
+use crate::action::PathSet;
+use crate::content::Content;
+use crate::digest::{ActionKey, BlobDigest, Hasher, TreeDigest, WeakKey, pump};
+use crate::error::{At, IoAt, OpenError, ReadError, WriteError};
+use crate::outcome::{ActionRecord, Explanation};
+use crate::record::{self, Record};
+use crate::tree::{Entry, Tree};
+use atomic::Temporary;
+use layout::{LOOSE, Layout};
+pub use lock::Flight;
+use lock::Lease;
+use pack::Kind;
+use packs::Packs;
+use pin::Pin;
+pub use trace::{Frames, TraceInfo, TraceWriter};
+
+/// How a store is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It must be possible to write.
+    ReadWrite,
+    /// Nothing is written.
+    ReadOnly,
+    /// Writing if that is possible.
+    Auto,
+}
+
+/// A store on disk.
+pub struct LocalStore {
+    pub(crate) layout: Layout,
+    read_only: bool,
+    pub(crate) packs: Packs,
+    pub(crate) lease: Option<Lease>,
+    /// Trees known to be complete.
+    whole: RwLock<FxHashSet<TreeDigest>>,
+    /// Loose blobs written and not yet synced.
+    unsynced: Mutex<Vec<PathBuf>>,
+    damaged: AtomicU64,
+}
+
+impl std::fmt::Debug for LocalStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalStore").field("path", &self.layout.root()).field("read_only", &self.read_only).finish_non_exhaustive()
+    }
+}
+
+impl LocalStore {
+    /// Opens a store, making it where there is none and it may be written.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(path: &Path, mode: Mode) -> Result<LocalStore, OpenError> {
+        let layout = Layout::new(path);
+        let mut read_only = mode == Mode::ReadOnly;
+        if !read_only {
+            match layout.create().and_then(|()| writable(&layout)) {
+                Ok(()) => {}
+                Err(error) if error.is_read_only() && mode == Mode::Auto && layout.recognise()? => read_only = true,
+                Err(error) if error.is_disk_full() && mode == Mode::Auto && layout.recognise()? => {}
+                Err(OpenError::Io(cause)) if cause.is_read_only() => return Err(OpenError::ReadOnly(cause)),
+                Err(error) => return Err(error),
+            }
+        } else if !layout.recognise()? {
+            return Err(OpenError::NotAStore(path.to_owned()));
+        }
+        let lease = match Lease::open(&layout.lease(), read_only) {
+            Ok(lease) => {
+                lease.share()?;
+                Some(lease)
+            }
+            // Without a lock file nobody can have collected anything yet.
+            Err(_) if read_only => None,
+            Err(error) => return Err(error.into()),
+        };
+        let packs = Packs::open(layout.clone(), read_only)?;
+        Ok(LocalStore {
+            layout,
+            read_only,
+            packs,
+            lease,
+            whole: RwLock::default(),
+            unsynced: Mutex::default(),
+            damaged: AtomicU64::new(0),
+        })
+    }
+
+    /// Its directory.
+    pub fn path(&self) -> &Path {
+        self.layout.root()
+    }
+
+    /// Whether nothing can be kept.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// How many damaged things were met, and taken for absent, since it was opened.
+    pub fn damage(&self) -> u64 {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    fn may_write(&self) -> Result<(), WriteError> {
+        if self.read_only { Err(WriteError::ReadOnly) } else { Ok(()) }
+    }
+
+    /// Keeps bytes.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn put_bytes(&self, bytes: &[u8]) -> Result<BlobDigest, WriteError> {
+        let digest = BlobDigest::of(bytes);
+        if self.has_blob(&digest, bytes.len() as u64) {
+            return Ok(digest);
+        }
+        self.may_write()?;
+        if (bytes.len() as u64) < LOOSE {
+            self.packs.append(Kind::Blob, digest.as_bytes(), bytes)?;
+        } else {
+            let mut temporary = Temporary::in_directory(&self.layout.tmp())?;
+            temporary.file().write_all(bytes).at("write", &self.layout.tmp())?;
+            self.persist(temporary, &digest)?;
+        }
+        Ok(digest)
+    }
+
+    /// Keeps a file's bytes; its digest and its size.
+    ///
+    /// # Errors
+    /// See [`WriteError`]; [`WriteError::Moved`] where it changed meanwhile.
+    pub fn put_file(&self, path: &Path) -> Result<(BlobDigest, u64), WriteError> {
+        let mut file = File::open(path).at("open", path)?;
+        let before = crate::index::StatId::of(&file.metadata().at("stat", path)?);
+        let moved = |file: &File| -> Result<(), WriteError> {
+            let after = crate::index::StatId::of(&file.metadata().at("stat", path)?);
+            if after == before { Ok(()) } else { Err(WriteError::Moved(path.to_owned())) }
+        };
+        if before.size < LOOSE {
+            let mut bytes = Vec::with_capacity(before.size as usize);
+            pump(&mut file, |chunk| {
+                bytes.extend_from_slice(chunk);
+                Ok(())
+            })
+            .at("read", path)?;
+            moved(&file)?;
+            return Ok((self.put_bytes(&bytes)?, bytes.len() as u64));
+        }
+        self.may_write()?;
+        let mut temporary = Temporary::in_directory(&self.layout.tmp())?;
+        let (digest, size) = if temporary.clone_from_path(path) {
+            // What is named is what was shared, whatever happens to the original from now on.
+            let mut shared = File::open(temporary.path()).at("open", temporary.path())?;
+            BlobDigest::of_reader(&mut shared).at("read", path)?
+        } else {
+            let mut hasher = Hasher::blob();
+            let size = pump(&mut file, |chunk| {
+                hasher.update(chunk);
+                temporary.file().write_all(chunk)
+            })
+            .at("copy", path)?;
+            (BlobDigest::from_bytes(hasher.finish()), size)
+        };
+        moved(&file)?;
+        if !self.has_blob(&digest, size) {
+            self.persist(temporary, &digest)?;
+        }
+        Ok((digest, size))
+    }
+
+    fn persist(&self, temporary: Temporary, digest: &BlobDigest) -> Result<(), WriteError> {
+        let path = self.layout.blob(digest);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).at("create", parent)?;
+        }
+        temporary.set_mode(0o444)?;
+        temporary.persist(&path)?;
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+        Ok(())
+    }
+
+    /// Whether a blob of that size is here. A file of another size is none.
+    pub fn has_blob(&self, digest: &BlobDigest, size: u64) -> bool {
+        if size < LOOSE && self.packs.has(Kind::Blob, digest.as_bytes()) == Some(size) {
+            return true;
+        }
+        fs::metadata(self.layout.blob(digest)).is_ok_and(|metadata| metadata.len() == size)
+            || self.packs.has(Kind::Blob, digest.as_bytes()) == Some(size)
+    }
+
+    /// A blob's bytes, verified; damage is absence.
+    ///
+    /// # Errors
+    /// The disk did not answer.
+    pub fn read_blob(&self, digest: &BlobDigest) -> Result<Option<Vec<u8>>, ReadError> {
+        for found in self.packs.find(Kind::Blob, digest.as_bytes())? {
+            match found.read()? {
+                Some(bytes) if BlobDigest::of(&bytes) == *digest => return Ok(Some(bytes)),
+                _ => self.note_damage(),
+            }
+        }
+        let path = self.layout.blob(digest);
+        match fs::read(&path) {
+            Ok(bytes) if BlobDigest::of(&bytes) == *digest => Ok(Some(bytes)),
+            Ok(_) => {
+                self.quarantine(&path);
+                Ok(None)
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(IoAt::new("read", &path, e).into()),
+        }
+    }
+
+    /// The file of a loose blob, if it is one. Not verified.
+    pub(crate) fn loose(&self, digest: &BlobDigest) -> Option<PathBuf> {
+        let path = self.layout.blob(digest);
+        path.is_file().then_some(path)
+    }
+
+    pub(crate) fn note_damage(&self) {
+        self.damaged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes a damaged file out of the way, so that the right bytes may take its place.
+    pub(crate) fn quarantine(&self, path: &Path) {
+        self.note_damage();
+        self.whole.write().unwrap_or_else(PoisonError::into_inner).clear();
+        if self.read_only {
+            return;
+        }
+        let directory = self.layout.quarantine();
+        let name = path.components().rev().take(2).map(|part| part.as_os_str().to_string_lossy().into_owned());
+        let name: Vec<String> = name.collect();
+        // Where it cannot be moved it stays, and is met again.
+        let _ = fs::create_dir_all(&directory);
+        let _ = fs::rename(path, directory.join(name.concat()));
+    }
+
+    /// Keeps a tree.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn put_tree(&self, tree: &Tree) -> Result<TreeDigest, WriteError> {
+        let encoding = tree.encode();
+        let digest = Tree::digest_of(&encoding);
+        if self.packs.has(Kind::Tree, digest.as_bytes()).is_none() {
+            self.may_write()?;
+            self.packs.append(Kind::Tree, digest.as_bytes(), &encoding)?;
+        }
+        Ok(digest)
+    }
+
+    /// A tree, verified; damage is absence.
+    ///
+    /// # Errors
+    /// The disk did not answer.
+    pub fn read_tree(&self, digest: &TreeDigest) -> Result<Option<Tree>, ReadError> {
+        for found in self.packs.find(Kind::Tree, digest.as_bytes())? {
+            match found.read()? {
+                Some(bytes) if Tree::digest_of(&bytes) == *digest => match Tree::decode(&bytes) {
+                    Ok(tree) => return Ok(Some(tree)),
+                    Err(_) => self.note_damage(),
+                },
+                _ => self.note_damage(),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether all bytes of a content are here.
+    pub fn has_content(&self, content: &Content) -> bool {
+        match content {
+            Content::File { digest, size, .. } => self.has_blob(digest, *size),
+            Content::Tree { digest, .. } => self.has_tree(digest),
+        }
+    }
+
+    fn has_tree(&self, digest: &TreeDigest) -> bool {
+        if self.whole.read().unwrap_or_else(PoisonError::into_inner).contains(digest) {
+            return true;
+        }
+        let Ok(Some(tree)) = self.read_tree(digest) else { return false };
+        let whole = tree.entries().iter().all(|(_, entry)| match entry {
+            Entry::File { digest, size, .. } => self.has_blob(digest, *size),
+            Entry::Directory { digest, .. } => self.has_tree(digest),
+            Entry::Symlink { .. } => true,
+        });
+        if whole {
+            self.whole.write().unwrap_or_else(PoisonError::into_inner).insert(*digest);
+        }
+        whole
+    }
+
+    /// Keeps an outcome: what explains it and its path set first, the record last.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn put_action(&self, record: &ActionRecord, explanation: &Explanation, set: &PathSet) -> Result<(), WriteError> {
+        self.may_write()?;
+        if set.entries.len() > PathSet::MAX {
+            return Err(WriteError::TooManyPaths(set.entries.len()));
+        }
+        let append = |kind, key: &[u8; 32], bytes: Vec<u8>| self.packs.append(kind, key, &bytes);
+        append(Kind::Explanation, record.key.as_bytes(), record::encode(explanation)?)?;
+        if !self.path_sets(&record.weak)?.contains(set) {
+            append(Kind::PathSet, record.weak.as_bytes(), record::encode(set)?)?;
+        }
+        append(Kind::Action, record.key.as_bytes(), record::encode(record)?)?;
+        Ok(())
+    }
+
+    /// The outcome under a strong key; damage is absence.
+    ///
+    /// # Errors
+    /// The disk did not answer.
+    pub fn action(&self, key: &ActionKey) -> Result<Option<ActionRecord>, ReadError> {
+        let forgotten = self.packs.find(Kind::Forget, key.as_bytes())?.first().map(|found| found.frame.stamp);
+        for found in self.packs.find(Kind::Action, key.as_bytes())? {
+            if forgotten.is_some_and(|stamp| stamp > found.frame.stamp) {
+                return Ok(None);
+            }
+            if let Some(record) = self.record::<ActionRecord>(&found)?
+                && record.key == *key
+            {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What an outcome's key was computed from; damage is absence.
+    ///
+    /// # Errors
+    /// The disk did not answer.
+    pub fn explanation(&self, key: &ActionKey) -> Result<Option<Explanation>, ReadError> {
+        for found in self.packs.find(Kind::Explanation, key.as_bytes())? {
+            if let Some(explanation) = self.record(&found)? {
+                return Ok(Some(explanation));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The path sets under a weak key, newest first, each once.
+    ///
+    /// # Errors
+    /// The disk did not answer.
+    pub fn path_sets(&self, weak: &WeakKey) -> Result<Vec<PathSet>, ReadError> {
+        let mut sets: Vec<PathSet> = Vec::new();
+        for found in self.packs.find(Kind::PathSet, weak.as_bytes())? {
+            if let Some(set) = self.record(&found)?
+                && !sets.contains(&set)
+            {
+                sets.push(set);
+            }
+        }
+        Ok(sets)
+    }
+
+    fn record<T: Record>(&self, found: &packs::Found) -> Result<Option<T>, ReadError> {
+        match found.read()?.map(|bytes| record::decode(&bytes)) {
+            Some(Ok(record)) => Ok(Some(record)),
+            // Of a newer jalon: not for us, and not damaged.
+            Some(Err(record::RecordError::Newer(_))) => Ok(None),
+            _ => {
+                self.note_damage();
+                Ok(None)
+            }
+        }
+    }
+
+    /// From now on earlier outcomes under this key do not count.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn forget(&self, key: &ActionKey) -> Result<(), WriteError> {
+        self.may_write()?;
+        Ok(self.packs.append(Kind::Forget, key.as_bytes(), &[])?)
+    }
+
+    /// Waits until nobody else flies this action; `None` if `cancelled` said so first.
+    ///
+    /// # Errors
+    /// The lock file cannot be made.
+    pub fn flight(&self, weak: &WeakKey, cancelled: &dyn Fn() -> bool) -> Result<Option<Flight>, IoAt> {
+        Flight::start(&self.layout.flights().join(weak.to_string()), cancelled)
+    }
+
+    /// Begins the trace of a run.
+    ///
+    /// # Errors
+    /// There is one, or the disk refused.
+    pub fn create_trace(&self, id: &str) -> Result<TraceWriter, WriteError> {
+        self.may_write()?;
+        TraceWriter::create(&self.layout, id)
+    }
+
+    /// All traces, oldest first.
+    ///
+    /// # Errors
+    /// The disk did not answer.
+    pub fn list_traces(&self) -> Result<Vec<TraceInfo>, ReadError> {
+        trace::list(&self.layout)
+    }
+
+    /// The frames of a trace, up to the first that is not whole.
+    ///
+    /// # Errors
+    /// The disk did not answer.
+    pub fn read_trace(&self, id: &str) -> Result<Option<Frames>, ReadError> {
+        trace::read(&self.layout, id)
+    }
+
+    /// Pins something under a name (letters, digits, `-`, `_`, `.`).
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn pin(&self, name: &str, pin: &Pin) -> Result<(), WriteError> {
+        self.may_write()?;
+        let path = self.pin_path(name);
+        Ok(atomic::write(&self.layout.tmp(), &path, &record::encode(pin)?)?)
+    }
+
+    /// Takes a pin away; whether there was one.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn unpin(&self, name: &str) -> Result<bool, WriteError> {
+        self.may_write()?;
+        let path = self.pin_path(name);
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(IoAt::new("remove", &path, e).into()),
+        }
+    }
+
+    /// All pins, by name.
+    ///
+    /// # Errors
+    /// The disk did not answer.
+    pub fn pins(&self) -> Result<Vec<(String, Pin)>, ReadError> {
+        let directory = self.layout.pins();
+        let entries = match fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(IoAt::new("list", &directory, e).into()),
+        };
+        let mut pins = Vec::new();
+        for entry in entries.flatten() {
+            let bytes = fs::read(entry.path()).at("read", &entry.path())?;
+            match record::decode(&bytes) {
+                Ok(pin) => pins.push((entry.file_name().to_string_lossy().into_owned(), pin)),
+                Err(_) => self.note_damage(),
+            }
+        }
+        pins.sort_by(|a: &(String, Pin), b| a.0.cmp(&b.0));
+        Ok(pins)
+    }
+
+    fn pin_path(&self, name: &str) -> PathBuf {
+        let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let name: String = name.chars().map(|c| if safe(c) { c } else { '-' }).collect();
+        self.layout.pins().join(if name.starts_with('.') { format!("-{name}") } else { name })
+    }
+
+    /// Makes everything that was put durable: bytes first, then the records that name them.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn sync(&self) -> Result<(), IoAt> {
+        let unsynced = std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut directories = FxHashSet::default();
+        for path in &unsynced {
+            File::open(path).and_then(|file| file.sync_data()).at("sync", path)?;
+            directories.extend(path.parent().map(Path::to_owned));
+        }
+        for directory in directories {
+            atomic::sync_directory(&directory)?;
+        }
+        self.packs.sync()
+    }
+}
+
+impl Drop for LocalStore {
+    fn drop(&mut self) {
+        // Without an index the next one scans the pack.
+        let _ = self.packs.seal();
+    }
+}
+
+/// Whether a file can be made in the store now.
+fn writable(layout: &Layout) -> Result<(), OpenError> {
+    let directory = layout.tmp();
+    rustix::fs::access(&directory, rustix::fs::Access::WRITE_OK).at("write in", &directory)?;
+    rustix::fs::access(layout.packs(), rustix::fs::Access::WRITE_OK).at("write in", &layout.packs())?;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! Traces: one append-only file of frames a run, readable while it is written. The frames are opaque.
+//!
+//! Format: 16 bytes of magic, then frames of length (4, little-endian), check (8), payload.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::layout::Layout;
+use crate::digest::{check, context};
+use crate::error::{At, IoAt, ReadError, WriteError};
+
+const MAGIC: [u8; 16] = *b"jalon trace 1\n\0\0";
+
+/// Bytes that are gathered before they are written.
+const BATCH: usize = 32 * 1024;
+
+/// A trace in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceInfo {
+    /// The run.
+    pub id: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// The end of a trace that is being written.
+#[derive(Debug)]
+pub struct TraceWriter {
+    file: File,
+    buffer: Vec<u8>,
+    path: std::path::PathBuf,
+    written: std::time::Instant,
+}
+
+impl TraceWriter {
+    pub(crate) fn create(layout: &Layout, id: &str) -> Result<TraceWriter, WriteError> {
+        let path = layout.traces().join(format!("{id}.trace"));
+        let file = OpenOptions::new().create_new(true).append(true).open(&path).at("create", &path)?;
+        let written = std::time::Instant::now();
+        Ok(TraceWriter { file, buffer: MAGIC.to_vec(), path, written })
+    }
+
+    /// Adds a frame. Others see it at the latest when a tenth of a second's worth has come together, or
+    /// at the next [`TraceWriter::flush`].
+    ///
+    /// # Errors
+    /// The disk refused; the frames since the last flush are lost.
+    pub fn append(&mut self, payload: &[u8]) -> Result<(), WriteError> {
+        self.buffer.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        self.buffer.extend_from_slice(&check(context::EVENT, &[payload]));
+        self.buffer.extend_from_slice(payload);
+        if self.buffer.len() >= BATCH || self.written.elapsed().as_millis() >= 100 {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Hands all frames to the system.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        self.written = std::time::Instant::now();
+        let result = self.file.write_all(&self.buffer).at("write", &self.path);
+        self.buffer.clear();
+        Ok(result?)
+    }
+
+    /// The last frame was added.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn finish(mut self) -> Result<(), WriteError> {
+        self.flush()
+    }
+}
+
+impl Drop for TraceWriter {
+    fn drop(&mut self) {
+        // A run that ends without a last word keeps what it had said.
+        let _ = self.flush();
+    }
+}
+
+pub(crate) fn list(layout: &Layout) -> Result<Vec<TraceInfo>, ReadError> {
+    let directory = layout.traces();
+    let entries = match fs::read_dir(&directory) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(IoAt::new("list", &directory, e).into()),
+    };
+    let mut all = Vec::new();
+    for entry in entries {
+        let entry = entry.at("list", &directory)?;
+        let name = entry.file_name();
+        if let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".trace")) {
+            let size = entry.metadata().map_or(0, |metadata| metadata.len());
+            all.push(TraceInfo { id: id.to_owned(), size });
+        }
+    }
+    all.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(all)
+}
+
+/// The frames, up to the first that is not whole.
+pub(crate) fn read(layout: &Layout, id: &str) -> Result<Option<Frames>, ReadError> {
+    if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Ok(None);
+    }
+    let path = layout.traces().join(format!("{id}.trace"));
+    match fs::read(&path) {
+        Ok(bytes) if bytes.starts_with(&MAGIC) => Ok(Some(Frames { bytes, at: MAGIC.len() })),
+        Ok(_) => Ok(Some(Frames { bytes: Vec::new(), at: 0 })),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(IoAt::new("read", &path, e).into()),
+    }
+}
+
+pub(crate) fn remove(layout: &Layout, id: &str) -> Result<u64, IoAt> {
+    let path = layout.traces().join(format!("{id}.trace"));
+    let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+    remove_file(&path)?;
+    Ok(size)
+}
+
+fn remove_file(path: &Path) -> Result<(), IoAt> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.at("remove", path),
+    }
+}
+
+/// The frames of a trace.
+#[derive(Debug)]
+pub struct Frames {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Iterator for Frames {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let head = self.bytes.get(self.at..self.at + 12)?;
+        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let payload = self.bytes.get(self.at + 12..)?.get(..length)?;
+        if head[4..] != check(context::EVENT, &[payload]) {
+            return None;
+        }
+        self.at += 12 + length;
+        Some(payload.to_vec())
+    }
+}
