@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jalon_conf::pipeline::{Cache, Cause, Command, Keep, Kind, Node, Piece, Pipeline, Shape};
+use jalon_conf::pipeline::{Cache, Cause, Command, Keep, Kind, Link, Node, Piece, Pipeline, Shape};
 use jalon_conf::{Layer, Request, Text, Value, parse};
 
 use crate::common::{files, inline_params, read, read_env, show};
@@ -347,4 +347,35 @@ fn deep_nesting_is_an_error_and_not_a_crash() {
     }
     let params = Value::from_text(&"[".repeat(10_000));
     assert!(params.is_err());
+}
+
+#[test]
+fn the_store_is_as_written() {
+    let p = pipeline(&wide());
+    let s = &p.store;
+    assert_eq!(
+        (s.path.as_deref(), s.link),
+        (Some("/var/cache/jalon"), Link::Hardlink)
+    );
+    assert_eq!(
+        (s.max_size, s.push, s.required),
+        (Some(50 << 30), false, true)
+    );
+    let remote: Vec<&str> = s.remote.iter().map(|(u, _)| u.as_str()).collect();
+    assert_eq!(remote, ["http://cache.local/local", "s3://acme/churn"]);
+    assert_eq!(s.require, ["signed", "traced", "clean"]);
+    assert_eq!(s.trusted_keys, ["ed25519:abc"]);
+    assert_eq!(
+        (s.token_env.as_str(), s.headers["X-Team"].as_str()),
+        ("TOKEN", "data")
+    );
+    let files = [&s.ca, &s.client_cert, &s.client_key].map(|f| f.as_deref());
+    assert_eq!(files, [Some("ca.pem"), Some("cert.pem"), Some("key.pem")]);
+    let bare = pipeline("[node.a]\ncmd = \"true\"\n");
+    assert_eq!(
+        (bare.store.token_env.as_str(), bare.store.link),
+        ("JALON_REMOTE_TOKEN", Link::Auto)
+    );
+    assert!(bare.default.is_none() && !bare.allow_outside && p.allow_outside);
+    assert_eq!(p.default.map(|d| d.len()), Some(4));
 }
