@@ -400,3 +400,29 @@ pub trait Sink: Send {
     /// Takes an event; must not fail and should not wait.
     fn take(&mut self, event: &Event);
 }
+
+impl Body {
+    /// The word in `event`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Body::RunPlanned(_) => "run.planned",
+            Body::RunStarted(_) => "run.started",
+            Body::RunFinished(_) => "run.finished",
+            Body::NodeQueued { .. } => "node.queued",
+            Body::NodeStarted { .. } => "node.started",
+            Body::NodeHit(_) => "node.hit",
+            Body::NodeSucceeded(_) => "node.succeeded",
+            Body::NodeFailed(_) => "node.failed",
+            Body::NodeRetrying { .. } => "node.retrying",
+            Body::NodeBlocked { .. } => "node.blocked",
+            Body::NodeCancelled { .. } => "node.cancelled",
+            Body::NodeOverdue { .. } => "node.overdue",
+            Body::NodeOutput { .. } => "node.output",
+            Body::ArtifactMaterialised { .. } => "artifact.materialised",
+            Body::ArtifactStored { .. } => "artifact.stored",
+            Body::GroupStarted { .. } => "group.started",
+            Body::GroupFinished { .. } => "group.finished",
+            Body::Notice(_) => "notice",
+        }
+    }
+}

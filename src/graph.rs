@@ -229,7 +229,7 @@ impl Graph {
         let paths = self.pipeline.artifacts.iter().map(|artifact| artifact.path.as_str());
         let tags = self.pipeline.nodes.iter().flat_map(|node| &node.tags);
         let candidates: Vec<String> = if let Some(tag) = target.strip_prefix("tag:") {
-            let near = jalon_conf::name::nearest(tag, tags.map(String::as_str));
+            let near = jalon_conf::nearest(tag, tags.map(String::as_str));
             return near.map(|tag| format!("tag:{tag}"));
         } else if target.contains('/') {
             paths.map(str::to_owned).collect()
@@ -237,7 +237,7 @@ impl Graph {
             let names = self.artifacts_by_name.keys().chain(self.nodes_by_name.keys());
             names.cloned().collect()
         };
-        jalon_conf::name::nearest(base, candidates.iter().map(String::as_str)).map(str::to_owned)
+        jalon_conf::nearest(base, candidates.iter().map(String::as_str)).map(str::to_owned)
     }
 }
 

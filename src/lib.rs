@@ -4,7 +4,20 @@
 //! Data flows one way: a front end gives a pipeline, `graph` its order, `action` its keys, `schedule` what
 //! to do next, `run` does it, and every reporter consumes the [`event`] stream. ARCHITECTURE.md is the map.
 
+pub mod action;
+pub mod ambient;
 pub mod event;
+pub mod explain;
+pub mod frontend;
 pub mod graph;
+pub mod history;
+pub mod judge;
+pub mod plan;
+pub mod project;
+pub mod report;
+pub mod roots;
+pub mod run;
 pub mod schedule;
 pub mod verdict;
+pub mod worker;
+pub mod workspace;

@@ -1,2 +1,7 @@
 //! The `jalon` binary.
-fn main() {}
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

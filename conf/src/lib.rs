@@ -35,6 +35,7 @@ pub use name::{Instance, Match, Selector};
 pub use nearest::nearest;
 pub use params::ParamsFile;
 pub use pipeline::Pipeline;
+pub use quantity::{duration as parse_duration, size as parse_size};
 pub use quote::{shell_quote, shell_quote_bytes};
 pub use schema::definition_schema;
 pub use value::Value;

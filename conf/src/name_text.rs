@@ -36,6 +36,28 @@ impl fmt::Display for Instance {
     }
 }
 
+impl fmt::Display for Selector {
+    /// As it is written; [`Selector::parse`] reads it back.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (base, matches) = match self {
+            Selector::Tag(tag) => return write!(f, "tag:{tag}"),
+            Selector::Path(path) => return f.write_str(path),
+            Selector::Name { base, matches } => (base, matches),
+        };
+        f.write_str(base)?;
+        let Some(matches) = matches else { return Ok(()) };
+        for (at, one) in matches.iter().enumerate() {
+            f.write_str(if at == 0 { "[" } else { "," })?;
+            match one {
+                Match::Any => f.write_str("*")?,
+                Match::Value(value) => f.write_str(value)?,
+                Match::Key(key, value) => write!(f, "{key}={value}")?,
+            }
+        }
+        f.write_str("]")
+    }
+}
+
 impl Selector {
     /// Reads `model`, `model[gbm,*]`, `model[model=gbm]`, `tag:gpu`, or a path (anything with a `/`).
     ///

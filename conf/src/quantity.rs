@@ -28,7 +28,7 @@ const UNITS_OF_SIZE: [(&str, u64); 14] = [
 ];
 
 /// `10s`, `1h30m`, `1.5h`, `500ms`, or plain seconds; units in falling order, each once.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     if rest.is_empty() {
         return None;
@@ -57,7 +57,7 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
 }
 
 /// `2GiB`, `500MB`, `1.5GiB`, or plain bytes.
-pub(crate) fn size(text: &str) -> Option<u64> {
+pub fn size(text: &str) -> Option<u64> {
     let text = text.trim();
     let end = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')

@@ -101,9 +101,10 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, RecordError> {
     if *version > T::VERSION {
         return Err(RecordError::Newer(*version));
     }
-    let mut from = rmp_serde::Deserializer::from_read_ref(body);
+    let mut rest: &[u8] = body;
+    let mut from = rmp_serde::Deserializer::new(&mut rest);
     from.set_max_depth(DEPTH);
     let record = T::deserialize(&mut from).map_err(|e| RecordError::Malformed(e.to_string()))?;
-    // The reader is handed whole values, so what it holds after the first is excess.
-    if from.get_ref().is_empty() { Ok(record) } else { Err(RecordError::Malformed("bytes after the end".into())) }
+    drop(from);
+    if rest.is_empty() { Ok(record) } else { Err(RecordError::Malformed("bytes after the end".into())) }
 }

@@ -1,0 +1,212 @@
+//! What a node's key is made of: one list of fields, for hashing and for explaining.
+//!
+//! Pure: takes what others observed (digests of code and inputs, values of variables) and gives the
+//! [`Derivation`]. Knows nothing of disk, store or schedule. Never in it: secrets, variables that are only
+//! passed on, tags, groups, resources, retries, timeouts, whether bytes are kept, the project's place.
+
+use jalon_conf::pipeline::{Command, Node, Piece, RunField, Shape};
+use jalon_conf::value::Value;
+use jalon_store::action::{Derivation, Field, FieldValue};
+use jalon_store::content::Content;
+
+use crate::graph::Graph;
+
+/// The number of this list; a change of meaning changes it, and so every key.
+pub const FORMAT: u32 = 1;
+
+/// The fields, by name; what `explain` prints and `--json` carries.
+pub mod field {
+    /// [`super::FORMAT`].
+    pub const FORMAT: &str = "format";
+    /// Operating system, architecture and C library.
+    pub const PLATFORM: &str = "platform";
+    /// Shell or program and arguments, references unexpanded.
+    pub const COMMAND: &str = "command";
+    /// A declared code file.
+    pub const CODE: &str = "code";
+    /// A leaf of a declared subtree of the parameters.
+    pub const PARAMS: &str = "params";
+    /// A matrix value.
+    pub const MATRIX: &str = "matrix";
+    /// The environment's name, or a `vars` entry, where the command names it.
+    pub const VARS: &str = "vars";
+    /// A hashed variable.
+    pub const ENV: &str = "env";
+    /// Which artifacts an alias stands for, and where they lie.
+    pub const IN: &str = "in";
+    /// What an artifact it reads holds.
+    pub const INPUT: &str = "input";
+    /// Where an output is to lie, and what it is to be.
+    pub const OUT: &str = "out";
+    /// What was found at a path that an earlier execution was seen to use.
+    pub const OBSERVED: &str = "observed";
+}
+
+/// What was observed of the machine and the project, once for all nodes.
+#[derive(Debug, Clone, Default)]
+pub struct Ambient {
+    /// `linux`, `x86_64`, `gnu`.
+    pub platform: [String; 3],
+    /// Hashed variables that every node sees, by name: text, or a digest of what they point to.
+    pub variables: Vec<(String, FieldValue)>,
+}
+
+/// What was observed for one node.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The machine.
+    pub ambient: &'a Ambient,
+    /// Declared code files: project-relative path and content.
+    pub code: &'a [(String, Content)],
+    /// The contents of what it reads, in the order of [`Graph::reads`].
+    pub inputs: &'a [&'a Content],
+}
+
+/// The derivation of a node.
+pub fn derivation(graph: &Graph, node: &Node, facts: Facts<'_>) -> Derivation {
+    let mut list = List { fields: Vec::with_capacity(16 + facts.code.len() + facts.inputs.len()) };
+    list.text(field::FORMAT, "", &FORMAT.to_string());
+    for (what, value) in ["os", "architecture", "libc"].iter().zip(&facts.ambient.platform) {
+        list.text(field::PLATFORM, what, value);
+    }
+    command(&mut list, node);
+    for (path, content) in facts.code {
+        list.content(field::CODE, path, content);
+    }
+    for (path, value) in &node.params {
+        leaves(&mut list, path, value);
+    }
+    for (key, value) in &node.name.matrix {
+        list.text(field::MATRIX, key, value);
+    }
+    for (name, value) in &facts.ambient.variables {
+        if !node.env.contains_key(name) {
+            list.push(field::ENV, name, value.clone());
+        }
+    }
+    for (name, value) in &node.env {
+        list.text(field::ENV, name, value);
+    }
+    inputs(&mut list, graph, node, facts.inputs);
+    for output in &node.outputs {
+        let artifact = graph.artifact(output.artifact);
+        let shape = if artifact.shape == Shape::Directory { "directory" } else { "file" };
+        list.json(field::OUT, &output.alias, &[&artifact.path, shape]);
+    }
+    Derivation::new(list.fields)
+}
+
+struct List {
+    fields: Vec<Field>,
+}
+
+impl List {
+    fn push(&mut self, field: &'static str, what: &str, value: FieldValue) {
+        self.fields.push(Field { field: field.into(), what: what.as_bytes().to_vec(), value });
+    }
+
+    fn text(&mut self, field: &'static str, what: &str, value: &str) {
+        self.push(field, what, FieldValue::Text(value.to_owned()));
+    }
+
+    fn content(&mut self, field: &'static str, what: &str, content: &Content) {
+        self.push(field, what, content_value(content));
+    }
+
+    fn json(&mut self, field: &'static str, what: &str, values: &[&str]) {
+        let list = Value::List(values.iter().map(|text| Value::Text((*text).to_owned())).collect());
+        self.push(field, what, FieldValue::Json(list.to_json()));
+    }
+}
+
+/// A content as a field: its digest; that a file may be executed is part of it.
+pub fn content_value(content: &Content) -> FieldValue {
+    match content {
+        Content::File { digest, executable: true, .. } => FieldValue::Text(format!("{digest} executable")),
+        Content::File { digest, .. } => FieldValue::Digest(*digest.as_bytes()),
+        Content::Tree { digest, .. } => FieldValue::Text(format!("{digest} tree")),
+    }
+}
+
+/// The command with its references unexpanded: what they stand for are fields of their own.
+fn command(list: &mut List, node: &Node) {
+    let mut text = String::new();
+    match &node.command {
+        Command::Shell(pieces) => {
+            pieces.iter().for_each(|piece| spell(list, node, piece, &mut text));
+            list.text(field::COMMAND, "shell", &text);
+        }
+        Command::Exec(words) => {
+            for (position, word) in words.iter().enumerate() {
+                text.clear();
+                word.pieces.iter().for_each(|piece| spell(list, node, piece, &mut text));
+                list.text(field::COMMAND, &format!("argument {position}"), &text);
+            }
+        }
+    }
+}
+
+fn spell(list: &mut List, node: &Node, piece: &Piece, text: &mut String) {
+    let reference = match piece {
+        // Escaped as in the definition, so that text can never be taken for a reference.
+        Piece::Text(literal) => return text.push_str(&literal.replace("{{", "{{{{")),
+        Piece::Input(at) => format!("in.{}", node.inputs[*at].alias),
+        Piece::Output(at) => format!("out.{}", node.outputs[*at].alias),
+        Piece::ParamsFile => "params.file".to_owned(),
+        Piece::Run(field) => format!("run.{}", run_field(*field)),
+        Piece::Value { reference, words } => {
+            let covered = reference.starts_with("params.") || reference.starts_with("matrix");
+            if !covered {
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                list.json(field::VARS, reference, &words);
+            }
+            reference.clone()
+        }
+    };
+    text.push_str("{{");
+    text.push_str(&reference);
+    text.push_str("}}");
+}
+
+/// The word of a `{{run.*}}` reference.
+pub fn run_field(field: RunField) -> &'static str {
+    match field {
+        RunField::Status => "status",
+        RunField::Id => "id",
+        RunField::Env => "env",
+        RunField::Seconds => "seconds",
+        RunField::Error => "error",
+    }
+}
+
+/// Every leaf under its dotted path, so that a difference names the parameter that changed.
+fn leaves(list: &mut List, path: &str, value: &Value) {
+    match value {
+        Value::Table(entries) if !entries.is_empty() => {
+            for (key, value) in entries {
+                // A key with a dot in it must not read like two keys.
+                let key = if key.contains(['.', '"']) { format!("{key:?}") } else { key.clone() };
+                leaves(list, &format!("{path}.{key}"), value);
+            }
+        }
+        leaf => list.push(field::PARAMS, path, FieldValue::Json(leaf.canonical().to_json())),
+    }
+}
+
+fn inputs(list: &mut List, graph: &Graph, node: &Node, contents: &[&Content]) {
+    let mut contents = contents.iter();
+    for input in &node.inputs {
+        let mut bound = Vec::with_capacity(input.artifacts.len() * 2);
+        for &id in &input.artifacts {
+            let artifact = graph.artifact(id);
+            let name = artifact.name.to_string();
+            if let Some(content) = contents.next() {
+                list.content(field::INPUT, &name, content);
+            }
+            bound.push(name);
+            bound.push(artifact.path.clone());
+        }
+        let bound: Vec<&str> = bound.iter().map(String::as_str).collect();
+        list.json(field::IN, &input.alias, &bound);
+    }
+}

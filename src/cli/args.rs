@@ -1,0 +1,306 @@
+//! What may be typed. Parsed here, resolved elsewhere.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs data and machine-learning pipelines incrementally: what has not changed is not run again.
+#[derive(Debug, Parser)]
+#[command(name = "jalon", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// What holds for every verb
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What holds for every verb.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Work as if started in DIR
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub directory: Option<PathBuf>,
+    /// The definition file (default: jalon.toml, found upwards)
+    #[arg(long, value_name = "FILE", global = true)]
+    pub file: Option<PathBuf>,
+    /// The environment whose [env.NAME] overlays the definition
+    #[arg(long, value_name = "NAME", default_value = "local", global = true)]
+    pub env: String,
+    /// Set a parameter, over all files
+    #[arg(short = 'p', long = "param", value_name = "KEY=VALUE", global = true, value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+    /// Answer with one JSON object on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Plain lines: no colour, no moving parts
+    #[arg(long, global = true)]
+    pub plain: bool,
+    /// Say only what failed
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more: every node, and what nodes print
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// Use no remote store
+    #[arg(long, global = true)]
+    pub offline: bool,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        _ => Err("write it as key=value".into()),
+    }
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make the targets; to run again is to resume
+    Run(RunArgs),
+    /// Show what would run and why; change nothing
+    Plan(PlanArgs),
+    /// Say field by field why a node would run or was reused
+    Explain(ExplainArgs),
+    /// Validate everything without running
+    Check(CheckArgs),
+    /// Show the graph
+    Graph(GraphArgs),
+    /// List runs, show one, or what a node printed
+    Log(LogArgs),
+    /// Show where an artifact comes from
+    Show(ShowArgs),
+    /// Compare two runs
+    Diff(DiffArgs),
+    /// Take an artifact's bytes out of the store
+    Get(GetArgs),
+    /// Make a report of a run
+    Report(ReportArgs),
+    /// Look after the store
+    #[command(subcommand)]
+    Cache(CacheVerb),
+    /// Remove what nothing needs any more
+    Gc(GcArgs),
+    /// Write a jalon.toml from another tool's definition
+    Import,
+    /// Detect what is there and write a first jalon.toml
+    Init(InitArgs),
+    /// Say what works here and what to do about the rest
+    Doctor,
+    /// Print a completion script
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory
+    Man {
+        /// The directory
+        directory: PathBuf,
+    },
+    /// Serve pipelines over HTTP
+    Serve,
+    /// Export to an orchestrator
+    Deploy,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Artifacts, nodes, model[gbm,*], tag:NAME or paths (default: [pipeline] default, else all)
+    pub targets: Vec<String>,
+    /// Nodes at once (default: the number of processors)
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    /// Run this node whatever is known of it
+    #[arg(long, value_name = "NODE")]
+    pub force: Vec<String>,
+    /// Start nothing more after a failure
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Fail rather than run anything (exit 5)
+    #[arg(long)]
+    pub locked: bool,
+    /// Whose bytes are laid out in the project
+    #[arg(long, value_enum, default_value = "targets", value_name = "WHAT")]
+    pub materialize: MaterialiseArg,
+    /// Append every event to FILE as one line of JSON
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Exit 75 at once if another run holds the project
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Push nothing to a remote store
+    #[arg(long)]
+    pub no_push: bool,
+}
+
+/// `--materialize`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum MaterialiseArg {
+    /// Those asked for
+    Targets,
+    /// Those of every node judged
+    All,
+    /// None
+    None,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// As for run
+    pub targets: Vec<String>,
+    /// Exit 5 if there is anything to do
+    #[arg(long)]
+    pub exit_code: bool,
+    /// As for run
+    #[arg(long, value_name = "NODE")]
+    pub force: Vec<String>,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The node
+    pub node: String,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Report undeclared reads of the last runs
+    #[arg(long)]
+    pub trace: bool,
+    /// Declare them
+    #[arg(long)]
+    pub fix: bool,
+    /// Compare installed files with what their distributions say
+    #[arg(long)]
+    pub deep: bool,
+    /// Run these nodes again and compare their outputs byte by byte
+    #[arg(long, value_name = "NODE", num_args = 1..)]
+    pub repeat: Vec<String>,
+}
+
+/// `graph`.
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    /// As for run
+    pub targets: Vec<String>,
+    /// Graphviz
+    #[arg(long, group = "form")]
+    pub dot: bool,
+    /// Mermaid
+    #[arg(long, group = "form")]
+    pub mermaid: bool,
+    /// One self-contained page
+    #[arg(long, group = "form")]
+    pub html: bool,
+}
+
+/// `log`.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// A run: its id, the beginning of it, `last` or `last~1`
+    pub run: Option<String>,
+    /// A node of it: what it printed
+    pub node: Option<String>,
+    /// At most so many runs
+    #[arg(short = 'n', long, default_value = "20")]
+    pub most: usize,
+}
+
+/// `show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// ARTIFACT or ARTIFACT@RUN
+    pub artifact: String,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The earlier run
+    pub old: String,
+    /// The later run
+    #[arg(default_value = "last")]
+    pub new: String,
+}
+
+/// `get`.
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// ARTIFACT, ARTIFACT@RUN or a digest
+    pub artifact: String,
+    /// Where to (default: its own path; `-` for standard output)
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The run
+    #[arg(default_value = "last")]
+    pub run: String,
+    /// One self-contained page
+    #[arg(long, group = "form")]
+    pub html: bool,
+    /// Chrome's trace format
+    #[arg(long, group = "form")]
+    pub trace: bool,
+    /// JUnit XML
+    #[arg(long, group = "form")]
+    pub junit: bool,
+    /// Markdown
+    #[arg(long, group = "form")]
+    pub markdown: bool,
+    /// Where to (default: standard output)
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+}
+
+/// `cache`.
+#[derive(Debug, Subcommand)]
+pub enum CacheVerb {
+    /// What the store holds
+    Stats,
+    /// Read everything and compare it with its name; damaged things are set aside
+    Verify,
+    /// Push to the remote store
+    Push,
+    /// Pull from the remote store
+    Pull,
+    /// Make a signing key
+    Keygen,
+}
+
+/// `gc`.
+#[derive(Debug, Args)]
+pub struct GcArgs {
+    /// Do it (without: only say what would be removed)
+    #[arg(long)]
+    pub yes: bool,
+    /// Keep the store below this size, such as 50GiB
+    #[arg(long, value_name = "SIZE")]
+    pub max_size: Option<String>,
+    /// Forget runs older than this, such as 30d
+    #[arg(long, value_name = "AGE")]
+    pub max_age: Option<String>,
+    /// Keep a run or an artifact whatever happens
+    #[arg(long, value_name = "RUN|ARTIFACT")]
+    pub pin: Vec<String>,
+    /// Take a pin away
+    #[arg(long, value_name = "RUN|ARTIFACT")]
+    pub unpin: Vec<String>,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Print it instead of writing it
+    #[arg(long)]
+    pub print: bool,
+}

@@ -1,0 +1,256 @@
+//! What a verb works with: the machine as it is, the project, its store and its files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jalon::action::Ambient;
+use jalon::frontend::native::{self, LoadError};
+use jalon::graph::{NoMatch, Selection};
+use jalon::project::{Machine, Project};
+use jalon::workspace::journal::Journal;
+use jalon::workspace::lock::{Lock, Refused};
+use jalon::workspace::{PRIVATE_DIRECTORY, Workspace};
+use jalon_conf::pipeline::Link;
+use jalon_conf::{Diagnostic, Selector, Severity};
+use jalon_store::index::StatCache;
+use jalon_store::{LinkMode, LocalStore, Mode};
+
+use super::args::Common;
+use super::exit::{self, Failure};
+
+/// The variable that names the store, over the definition.
+const STORE: &str = "JALON_STORE";
+
+/// A project with its store.
+pub struct Session {
+    /// What jalon was started with.
+    pub machine: Machine,
+    /// The project.
+    pub project: Project,
+    /// Its store.
+    pub store: Arc<LocalStore>,
+    /// What was digested before.
+    pub cache: Arc<dyn StatCache>,
+}
+
+/// Reads the project that is meant.
+pub fn project(common: &Common) -> Result<Project, Failure> {
+    let from = common.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+    if !from.is_dir() {
+        return Err(Failure::new(exit::USAGE, "no-directory", format!("there is no directory {}", from.display())));
+    }
+    let source = native::Source {
+        from,
+        file: common.file.clone(),
+        user: user_settings(),
+        env: common.env.clone(),
+        set: common.set.clone(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
+    native::load(&source).map_err(not_loaded)
+}
+
+fn user_settings() -> Option<PathBuf> {
+    config_directory().map(|directory| directory.join("config.toml"))
+}
+
+/// `$XDG_CONFIG_HOME/jalon`, else `~/.config/jalon`.
+pub fn config_directory() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config"))).map(|base| base.join("jalon"))
+}
+
+fn not_loaded(error: LoadError) -> Failure {
+    match error {
+        LoadError::NotFound { from, others } => {
+            let failure =
+                Failure::new(exit::INVALID, "no-definition", format!("there is no jalon.toml in {} or above", from.display()));
+            match others.first() {
+                Some(other) => failure.help(format!("`jalon init` writes a first one; {other} was seen here")),
+                None => failure.help("`jalon init` writes a first one"),
+            }
+        }
+        LoadError::Io(path, error) => {
+            Failure::new(exit::INVALID, "unreadable", format!("cannot read {}: {error}", path.display()))
+        }
+        LoadError::Invalid { diagnostics, texts } => Failure { exit: exit::INVALID, problems: diagnostics, texts },
+    }
+}
+
+impl Session {
+    /// The project, its store and the stat cache. `write` makes the store where there is none.
+    pub fn open(common: &Common, write: bool) -> Result<Session, Failure> {
+        let project = project(common)?;
+        let machine = machine();
+        let path = store_path(&project);
+        let private = project.root.join(PRIVATE_DIRECTORY);
+        if write {
+            make_private(&private);
+        }
+        let store = Arc::new(LocalStore::open(&path, Mode::Auto)?);
+        let (cache, note) = jalon_store::index::open(&private.join("index"), &project.root, write);
+        if let (Some(note), true) = (note, common.verbose > 0) {
+            eprintln!("note: {note}");
+        }
+        Ok(Session { machine, project, store, cache })
+    }
+
+    /// The project's files, to be looked at only.
+    pub fn files(&self) -> Workspace {
+        self.workspace(None)
+    }
+
+    /// The project's files, to be changed by the holder of the lock.
+    pub fn own_files(&self, _lock: &Lock) -> Result<Workspace, Failure> {
+        let path = self.project.root.join(PRIVATE_DIRECTORY).join("journal");
+        let journal = Journal::open(&path)
+            .map_err(|error| Failure::new(exit::STORE, "journal", format!("cannot open {}: {error}", path.display())))?;
+        Ok(self.workspace(Some(journal)))
+    }
+
+    fn workspace(&self, journal: Option<Journal>) -> Workspace {
+        let link = match self.project.graph.pipeline().store.link {
+            Link::Auto => LinkMode::Auto,
+            Link::Hardlink => LinkMode::Hardlink,
+            Link::Copy => LinkMode::Copy,
+        };
+        Workspace::new(self.project.root.clone(), self.store.clone(), self.cache.clone(), link, journal)
+    }
+
+    /// The lock on the project's files; waits for it unless told not to.
+    pub fn lock(&self, wait: bool, about: &str) -> Result<Lock, Failure> {
+        let path = self.project.root.join(PRIVATE_DIRECTORY).join("lock");
+        let mut said = false;
+        loop {
+            match Lock::take(&path, about) {
+                Ok(lock) => return Ok(lock),
+                Err(Refused::Held(holder)) if !wait => {
+                    let message = format!("another jalon works in this project ({})", holder.trim());
+                    return Err(Failure::new(exit::HELD, "held", message).help("wait for it, or run without --no-wait"));
+                }
+                Err(Refused::Held(holder)) => {
+                    if !said {
+                        eprintln!("waiting for another jalon in this project ({})", holder.trim());
+                        said = true;
+                    }
+                    std::thread::sleep(std::time::Duration::from_millis(50));
+                }
+                Err(Refused::Io(error)) => {
+                    let message = format!("cannot lock {}: {error}", path.display());
+                    return Err(Failure::new(exit::STORE, "lock", message));
+                }
+            }
+        }
+    }
+
+    /// The machine's part of all keys.
+    pub fn ambient(&self) -> Ambient {
+        jalon::ambient::observe(&self.project.root, &self.machine, &self.store, &*self.cache)
+    }
+
+    /// The nodes that targets mean; none means the default ones.
+    pub fn select(&self, targets: &[String]) -> Result<Selection, Failure> {
+        let graph = &self.project.graph;
+        if targets.is_empty() {
+            return graph.default_selection().map_err(|missed| no_match(&missed, exit::INVALID));
+        }
+        let selectors = targets.iter().map(|target| selector(target).map(|selector| (selector, None)));
+        let selectors: Vec<_> = selectors.collect::<Result<_, _>>()?;
+        graph.select(selectors).map_err(|missed| no_match(&missed, exit::NO_MATCH))
+    }
+
+    /// By node: forced.
+    pub fn forced(&self, names: &[String]) -> Result<Vec<bool>, Failure> {
+        let graph = &self.project.graph;
+        let mut forced = vec![false; graph.len()];
+        for name in names {
+            let selector = selector(name)?;
+            let nodes = graph.nodes_matching(&selector);
+            if nodes.is_empty() {
+                let missed = NoMatch { target: name.clone(), nearest: None, at: None };
+                return Err(no_match(&[missed], exit::NO_MATCH));
+            }
+            nodes.into_iter().for_each(|node| forced[node.0 as usize] = true);
+        }
+        Ok(forced)
+    }
+}
+
+/// A target as typed.
+pub fn selector(text: &str) -> Result<Selector, Failure> {
+    Selector::parse(text).map_err(|why| Failure::new(exit::USAGE, "bad-target", format!("`{text}`: {why}")))
+}
+
+/// A failure for targets that nothing answers to.
+pub fn no_match(missed: &[NoMatch], exit: u8) -> Failure {
+    let problems = missed.iter().map(|missed| Diagnostic {
+        severity: Severity::Error,
+        code: "no-match",
+        message: format!("nothing is called `{}`", missed.target),
+        help: Some(match &missed.nearest {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => "`jalon graph` shows what there is".to_owned(),
+        }),
+        spans: missed.at.clone().map(|at| (at, String::new())).into_iter().collect(),
+    });
+    Failure { exit, problems: problems.collect(), texts: Vec::new() }
+}
+
+/// `.jalon` with a note to git; what cannot be made now fails where it is needed.
+fn make_private(private: &Path) {
+    let ignore = private.join(".gitignore");
+    if std::fs::create_dir_all(private).is_ok() && !ignore.exists() {
+        let _ = std::fs::write(ignore, "*\n");
+    }
+}
+
+/// `$JALON_STORE`, else what the definition says, else `.jalon/store`.
+fn store_path(project: &Project) -> PathBuf {
+    let named = std::env::var_os(STORE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let path = named.unwrap_or_else(|| {
+        project.graph.pipeline().store.path.clone().unwrap_or_else(|| format!("{PRIVATE_DIRECTORY}/store")).into()
+    });
+    match (path.strip_prefix("~"), std::env::var_os("HOME")) {
+        (Ok(rest), Some(home)) => PathBuf::from(home).join(rest),
+        _ => project.root.join(path),
+    }
+}
+
+/// The machine as it is.
+pub fn machine() -> Machine {
+    let mut pools = BTreeMap::new();
+    let gpus = std::fs::read_dir("/dev").into_iter().flatten().flatten().filter(|entry| {
+        let name = entry.file_name();
+        name.to_str().and_then(|name| name.strip_prefix("nvidia")).is_some_and(|rest| rest.parse::<u32>().is_ok())
+    });
+    let gpus = gpus.count();
+    if gpus > 0 {
+        pools.insert("gpu".to_owned(), gpus as f64);
+    }
+    let libc = if cfg!(target_env = "musl") { "musl" } else if cfg!(target_os = "linux") { "gnu" } else { "" };
+    Machine {
+        variables: std::env::vars_os().collect(),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        cpus: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
+        memory: memory(),
+        pools,
+        platform: [std::env::consts::OS.into(), std::env::consts::ARCH.into(), libc.into()],
+        program: std::env::current_exe().ok(),
+        now_ms,
+    }
+}
+
+/// Memory in bytes: the machine's, or the smaller limit of the control group.
+fn memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let machine = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024;
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    Some(group.map_or(machine, |group: u64| group.min(machine)))
+}
+
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
+}

@@ -1,0 +1,50 @@
+//! `jalon check`: everything that can be validated without running.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use jalon::judge;
+use jalon::run::{RunError, resources};
+use jalon_conf::Severity;
+
+use super::super::args::{CheckArgs, Common};
+use super::super::complain;
+use super::super::exit::{self, Failure};
+use super::super::session::{self, Session};
+use super::super::ui::Style;
+use super::run::refused;
+
+/// Validates the definition, its inputs and what it asks of the machine.
+pub fn check(common: &Common, args: &CheckArgs) -> Result<u8, Failure> {
+    if args.trace || args.fix || args.deep || !args.repeat.is_empty() {
+        let failure = Failure::new(exit::USAGE, "not-here", "reads are not observed yet, so they cannot be checked");
+        return Err(failure.help("a bare `jalon check` validates the definition"));
+    }
+    let project = session::project(common)?;
+    let warnings: Vec<_> = project.warnings.iter().filter(|w| w.severity == Severity::Warning).cloned().collect();
+    let counts: BTreeMap<&str, usize> = BTreeMap::from([
+        ("nodes", project.graph.len()),
+        ("artifacts", project.graph.pipeline().artifacts.len()),
+    ]);
+    let session = Session::open(common, false)?;
+    let all = vec![true; session.project.graph.len()];
+    let beyond = resources::beyond(&session.project.graph, &all, &session.machine);
+    if !beyond.is_empty() {
+        return Err(refused(&session, RunError::Beyond(beyond)));
+    }
+    session.select(&[])?;
+    judge::observe(&session.project.graph, &all, &session.files(), session.ambient())
+        .map_err(|missed| refused(&session, RunError::Unobserved(missed)))?;
+    if common.json {
+        let warnings: Vec<Value> = warnings.iter().map(exit::error).collect();
+        println!("{}", json!({"schema": 1, "valid": true, "counts": counts, "warnings": warnings}));
+    } else {
+        let file = session.project.root.join(&session.project.definition);
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let texts = [(session.project.definition.clone(), text)];
+        eprint!("{}", complain::draw(&warnings, &texts, Style::of(common).is_plain()));
+        println!("valid: {} nodes, {} artifacts", counts["nodes"], counts["artifacts"]);
+    }
+    Ok(exit::DONE)
+}

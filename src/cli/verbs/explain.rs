@@ -1,0 +1,132 @@
+//! `jalon explain`.
+
+use serde_json::{Value, json};
+
+use jalon::explain::{self, Difference};
+use jalon::history::History;
+use jalon::judge::{self, Judge};
+use jalon::plan;
+use jalon::run::RunError;
+use jalon_conf::pipeline::NodeId;
+
+use super::super::args::{Common, ExplainArgs};
+use super::super::exit::{self, Failure};
+use super::super::session::{Session, no_match, selector};
+use super::run::refused;
+
+/// What there is to say of one node.
+struct Answer {
+    node: String,
+    verdict: &'static str,
+    reason: String,
+    key: Option<String>,
+    compared_with: Option<(String, String)>,
+    differences: Vec<Difference>,
+}
+
+/// Explains a node, or every instance that a selector matches.
+pub fn explain(common: &Common, args: &ExplainArgs) -> Result<u8, Failure> {
+    let session = Session::open(common, false)?;
+    let graph = &session.project.graph;
+    let nodes = graph.nodes_matching(&selector(&args.node)?);
+    if nodes.is_empty() {
+        let missed = match session.select(std::slice::from_ref(&args.node)) {
+            Err(failure) => return Err(failure),
+            Ok(_) => jalon::graph::NoMatch { target: args.node.clone(), nearest: None, at: None },
+        };
+        return Err(no_match(&[missed], exit::NO_MATCH).help("it is a source: nothing runs to make it"));
+    }
+    let answers = answers(&session, &nodes, &args.node)?;
+    if common.json {
+        let mut all: Vec<Value> = answers.iter().map(json).collect();
+        let mut first = all.first().cloned().unwrap_or_default();
+        if all.len() > 1 {
+            first["others"] = Value::Array(all.split_off(1));
+        }
+        println!("{first}");
+    } else {
+        answers.iter().for_each(|answer| print!("{}", text(answer)));
+    }
+    Ok(exit::DONE)
+}
+
+fn answers(session: &Session, nodes: &[NodeId], target: &str) -> Result<Vec<Answer>, Failure> {
+    let graph = &session.project.graph;
+    let selection = session.select(&[target.to_owned()])?;
+    let forced = vec![false; graph.len()];
+    let workspace = session.files();
+    let observations = judge::observe(graph, &selection.selected, &workspace, session.ambient())
+        .map_err(|missed| refused(session, RunError::Unobserved(missed)))?;
+    let judge = Judge::new(graph, &session.store, &workspace, &observations);
+    let history = History::new(&session.store, &session.project.name);
+    let inputs = plan::Inputs {
+        graph,
+        selection: &selection,
+        forced: &forced,
+        sources: &observations.sources,
+        judge: &judge,
+        store: &session.store,
+        workspace: &workspace,
+        history: &history,
+    };
+    let plan = plan::plan(&inputs)?;
+    Ok(nodes.iter().map(|&node| answer(&inputs, &plan, node)).collect())
+}
+
+fn answer(inputs: &plan::Inputs<'_>, plan: &plan::Plan, node: NodeId) -> Answer {
+    let at = node.0 as usize;
+    let name = inputs.graph.node(node).name.to_string();
+    let judged = plan.judged[at].as_ref();
+    let mut answer = Answer {
+        verdict: plan.verdicts[at].word(),
+        reason: plan.reasons[at].as_ref().map_or_else(|| "its outcome is known".into(), jalon::verdict::Reason::line),
+        key: judged.map(|judged| judged.key().to_string()),
+        compared_with: None,
+        differences: Vec::new(),
+        node: name,
+    };
+    let Some(judged) = judged else { return answer };
+    // A hit is compared with the run before the one that made it; what runs, with the nearest.
+    let mut best: Option<usize> = None;
+    for earlier in inputs.history.of(&answer.node).iter().filter(|earlier| earlier.key != judged.key()) {
+        let Ok(Some(old)) = inputs.store.explanation(&earlier.key) else { continue };
+        let seen: Vec<_> =
+            old.observed.iter().filter_map(|(entry, _)| Some((entry.clone(), inputs.workspace.see(entry)?))).collect();
+        let differences = explain::differences(&old, &judged.derivation, &seen);
+        if best.is_none_or(|best| differences.len() < best) {
+            best = Some(differences.len());
+            answer.compared_with = Some((earlier.run.clone(), earlier.key.to_string()));
+            answer.differences = differences;
+        }
+    }
+    answer
+}
+
+fn json(answer: &Answer) -> Value {
+    json!({
+        "schema": 1,
+        "node": answer.node,
+        "verdict": answer.verdict,
+        "reason": answer.reason,
+        "key": answer.key,
+        "compared_with": answer.compared_with.as_ref().map(|(run, key)| json!({"run": run, "key": key})),
+        "differences": answer.differences,
+    })
+}
+
+fn text(answer: &Answer) -> String {
+    let mut text = format!("{}: {} ({})\n", answer.node, answer.verdict, answer.reason);
+    if let Some(key) = &answer.key {
+        text += &format!("  key            {}\n", &key[..16.min(key.len())]);
+    }
+    match &answer.compared_with {
+        Some((run, key)) => text += &format!("  compared with  {} of run {run}\n", &key[..16.min(key.len())]),
+        None if answer.key.is_some() => text += "  compared with  nothing: no other derivation of it is known\n",
+        None => text += "  its key is not known before what it reads is made\n",
+    }
+    for difference in &answer.differences {
+        let line = jalon::verdict::Reason::from(difference).line();
+        text += &format!("  - {line}\n");
+    }
+    text
+}

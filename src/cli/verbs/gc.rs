@@ -1,0 +1,107 @@
+//! `jalon gc`: what nothing needs any more goes.
+
+use std::collections::HashSet;
+
+use serde_json::json;
+
+use jalon::report::words;
+use jalon::roots;
+use jalon_store::pin::Pin;
+use jalon_store::{GcPolicy, LocalStore};
+
+use super::super::args::{Common, GcArgs};
+use super::super::exit::{self, Failure};
+use super::super::session::Session;
+use super::get;
+
+/// Collects, or says what would be collected.
+pub fn gc(common: &Common, args: &GcArgs) -> Result<u8, Failure> {
+    let session = Session::open(common, false)?;
+    pins(&session, args)?;
+    if !(args.pin.is_empty() && args.unpin.is_empty()) && !args.yes && args.max_size.is_none() && args.max_age.is_none() {
+        return Ok(exit::DONE);
+    }
+    let max_size = match &args.max_size {
+        Some(text) => Some(quantity(jalon_conf::parse_size(text), text, "a size such as 50GiB")?),
+        None => session.project.graph.pipeline().store.max_size,
+    };
+    let max_age = match &args.max_age {
+        Some(text) => Some(quantity(jalon_conf::parse_duration(text), text, "an age such as 30d")?),
+        None => None,
+    };
+    let oldest = max_age.map(|age| (session.machine.now_ms)().saturating_sub(age.as_millis() as u64));
+    let roots = roots::roots(&session.store, oldest)?;
+    let report = session.store.gc(&roots, GcPolicy { max_size }, !args.yes)?;
+    if common.json {
+        println!(
+            "{}",
+            json!({
+                "schema": 1,
+                "dry": !args.yes,
+                "removed": {
+                    "blobs": report.blobs,
+                    "bytes": report.bytes,
+                    "records": report.records,
+                    "evicted": report.evicted,
+                    "traces": report.traces,
+                },
+                "kept": {"blobs": report.kept_blobs, "bytes": report.kept_bytes},
+            })
+        );
+    } else {
+        let would = if args.yes { "removed" } else { "would remove" };
+        println!(
+            "{would} {} ({}), {} and {}",
+            words::count(report.blobs, "blob"),
+            words::size(report.bytes),
+            words::count(report.records, "record"),
+            words::count(report.traces, "run"),
+        );
+        if report.evicted > 0 {
+            println!("of {} only the record stays; it can be made again", words::count(report.evicted, "outcome"));
+        }
+        println!("{} stay ({})", words::count(report.kept_blobs, "blob"), words::size(report.kept_bytes));
+        if !args.yes {
+            eprintln!("nothing was removed: `jalon gc --yes` does it");
+        }
+    }
+    Ok(exit::DONE)
+}
+
+fn quantity<T>(parsed: Option<T>, text: &str, wanted: &str) -> Result<T, Failure> {
+    parsed.ok_or_else(|| Failure::new(exit::USAGE, "quantity", format!("`{text}` is not {wanted}")))
+}
+
+fn pins(session: &Session, args: &GcArgs) -> Result<(), Failure> {
+    let history = jalon::history::History::new(&session.store, &session.project.name);
+    for what in &args.pin {
+        let (name, pin) = match history.resolve(what)? {
+            Some(run) => (format!("run-{run}"), Pin::run(&run, "pinned by hand")),
+            None => {
+                let (content, _) = get::find(session, what)?;
+                (format!("artifact-{}", content.digest_hex()), Pin::content(content, what.as_str()))
+            }
+        };
+        session.store.pin(&name, &pin)?;
+        eprintln!("pinned {what} as {name}");
+    }
+    let known = known(&session.store)?;
+    for what in &args.unpin {
+        let run = history.resolve(what)?.map(|run| format!("run-{run}"));
+        let name = run.filter(|name| known.contains(name)).unwrap_or_else(|| what.clone());
+        let name = if known.contains(&name) {
+            name
+        } else {
+            let (content, _) = get::find(session, what)?;
+            format!("artifact-{}", content.digest_hex())
+        };
+        if !session.store.unpin(&name)? {
+            return Err(Failure::new(exit::NO_MATCH, "no-pin", format!("there is no pin on `{what}`")));
+        }
+    }
+    Ok(())
+}
+
+fn known(store: &LocalStore) -> Result<HashSet<String>, Failure> {
+    Ok(store.pins()?.into_iter().map(|(name, _)| name).collect())
+}

@@ -1,0 +1,129 @@
+//! `jalon get`: bytes out of the store, from any run still kept.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use jalon::event::{Body, Made, Shape};
+use jalon::history::History;
+use jalon_store::content::Content;
+use jalon_store::{LinkMode, LocalStore};
+
+use super::super::args::{Common, GetArgs};
+use super::super::exit::{self, Failure};
+use super::super::session::Session;
+
+/// Takes an artifact out of the store.
+pub fn get(common: &Common, args: &GetArgs) -> Result<u8, Failure> {
+    let session = Session::open(common, false)?;
+    let (content, path) = find(&session, &args.artifact)?;
+    if !session.store.has_content(&content) {
+        let message = format!("the bytes of {} are no longer kept", args.artifact);
+        return Err(Failure::new(exit::NO_MATCH, "not-kept", message).help("`jalon run` with it as target makes it again"));
+    }
+    match &args.output {
+        Some(output) if output.as_os_str() == "-" => print(&session.store, &content),
+        Some(output) => {
+            let place = if output.is_absolute() { output.clone() } else { here(common).join(output) };
+            lay(&session.store, &content, &place)
+        }
+        None => {
+            let Some(path) = path else {
+                return Err(Failure::new(exit::USAGE, "no-path", "a digest has no place of its own").help("say where to with -o"));
+            };
+            let lock = session.lock(true, &format!("process {}, get", std::process::id()))?;
+            let laid = session.own_files(&lock)?.lay(&path, &content);
+            let laid = laid.map_err(|error| Failure::new(exit::FAILED, "workspace", error.to_string()))?;
+            if let Some(rescued) = laid.rescued {
+                eprintln!("what {path} held is kept: jalon get {} -o {path}", &rescued.content.digest_hex()[..16]);
+            }
+            Ok(exit::DONE)
+        }
+    }
+}
+
+fn here(common: &Common) -> PathBuf {
+    common.directory.clone().unwrap_or_else(|| PathBuf::from("."))
+}
+
+fn print(store: &LocalStore, content: &Content) -> Result<u8, Failure> {
+    let Content::File { digest, .. } = content else {
+        return Err(Failure::new(exit::USAGE, "directory", "a directory cannot be printed").help("say where to with -o"));
+    };
+    let bytes = store.read_blob(digest)?.unwrap_or_default();
+    std::io::stdout().lock().write_all(&bytes)?;
+    Ok(exit::DONE)
+}
+
+fn lay(store: &LocalStore, content: &Content, place: &Path) -> Result<u8, Failure> {
+    if let Some(parent) = place.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    store.materialise(content, place, LinkMode::Copy)?;
+    Ok(exit::DONE)
+}
+
+/// The content meant by `ARTIFACT`, `ARTIFACT@RUN` or a digest (or the beginning of a pinned one), and its path.
+pub fn find(session: &Session, text: &str) -> Result<(Content, Option<String>), Failure> {
+    let (name, run) = match text.rsplit_once('@') {
+        Some((name, run)) if !run.is_empty() => (name, run),
+        _ => (text, "last"),
+    };
+    if text.len() >= 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        for (_, pin) in session.store.pins()? {
+            if let Some(content) = pin.content_of().filter(|content| content.digest_hex().starts_with(text)) {
+                return Ok((content, None));
+            }
+        }
+    }
+    let history = History::new(&session.store, &session.project.name);
+    let made = if run == "last" { newest(&history, name)? } else { of_run(&history, name, run)? };
+    let content = made.as_ref().and_then(content_of);
+    match (content, made) {
+        (Some(content), Some(made)) => Ok((content, Some(made.path))),
+        _ => {
+            let message = format!("no run that is still kept made `{text}`");
+            Err(Failure::new(exit::NO_MATCH, "no-match", message).help("`jalon log` lists the runs, `jalon graph` the artifacts"))
+        }
+    }
+}
+
+/// From the newest run that had it.
+fn newest(history: &History<'_>, artifact: &str) -> Result<Option<Made>, Failure> {
+    for id in history.ids()? {
+        if let Some(made) = made_in(history, &id, artifact)? {
+            return Ok(Some(made));
+        }
+    }
+    Ok(None)
+}
+
+fn of_run(history: &History<'_>, artifact: &str, run: &str) -> Result<Option<Made>, Failure> {
+    let Some(id) = history.resolve(run)? else {
+        let message = format!("there is no run `{run}`, or more than one that begins so");
+        return Err(Failure::new(exit::NO_MATCH, "no-run", message).help("`jalon log` lists the runs"));
+    };
+    made_in(history, &id, artifact)
+}
+
+fn made_in(history: &History<'_>, run: &str, artifact: &str) -> Result<Option<Made>, Failure> {
+    let mut found = None;
+    for event in history.events(run)? {
+        let mut outputs = match event.body {
+            Body::NodeHit(hit) => hit.outputs,
+            Body::NodeSucceeded(done) => done.outputs,
+            _ => continue,
+        };
+        if let Some(made) = outputs.remove(artifact) {
+            found = Some(made);
+        }
+    }
+    Ok(found)
+}
+
+/// The content that an event speaks of.
+pub fn content_of(made: &Made) -> Option<Content> {
+    Some(match made.shape {
+        Shape::File => Content::File { digest: made.digest.parse().ok()?, size: made.size, executable: made.executable },
+        Shape::Directory => Content::Tree { digest: made.digest.parse().ok()?, size: made.size, files: 0 },
+    })
+}

@@ -1,0 +1,16 @@
+//! One file a verb.
+
+pub mod cache;
+pub mod check;
+pub mod diff;
+pub mod doctor;
+pub mod explain;
+pub mod gc;
+pub mod get;
+pub mod graph;
+pub mod init;
+pub mod log;
+pub mod plan;
+pub mod report;
+pub mod run;
+pub mod show;

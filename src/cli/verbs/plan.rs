@@ -1,0 +1,57 @@
+//! `jalon plan`.
+
+use jalon::history::History;
+use jalon::judge::{self, Judge};
+use jalon::plan;
+use jalon::report::plan::PlanReport;
+use jalon::run::RunError;
+use jalon::run::resources;
+use jalon::verdict::Verdict;
+
+use super::super::args::{Common, PlanArgs};
+use super::super::exit::{self, Failure};
+use super::super::session::Session;
+use super::super::ui;
+use super::run::refused;
+
+/// Shows what would run.
+pub fn plan(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
+    let session = Session::open(common, false)?;
+    let report = report(&session, &args.targets, &args.force)?;
+    let work = report.nodes.iter().any(|node| matches!(node.verdict, Verdict::Run | Verdict::Maybe));
+    if common.json {
+        println!("{}", report.to_json());
+    } else {
+        print!("{}", ui::plan_text(common, &report));
+    }
+    Ok(if args.exit_code && work { exit::LOCKED } else { exit::DONE })
+}
+
+/// The plan for these targets, as reports show it.
+pub fn report(session: &Session, targets: &[String], force: &[String]) -> Result<PlanReport, Failure> {
+    let graph = &session.project.graph;
+    let selection = session.select(targets)?;
+    let forced = session.forced(force)?;
+    let beyond = resources::beyond(graph, &selection.selected, &session.machine);
+    if !beyond.is_empty() {
+        return Err(refused(session, RunError::Beyond(beyond)));
+    }
+    let workspace = session.files();
+    let observations = judge::observe(graph, &selection.selected, &workspace, session.ambient())
+        .map_err(|missed| refused(session, RunError::Unobserved(missed)))?;
+    let judge = Judge::new(graph, &session.store, &workspace, &observations);
+    let history = History::new(&session.store, &session.project.name);
+    let inputs = plan::Inputs {
+        graph,
+        selection: &selection,
+        forced: &forced,
+        sources: &observations.sources,
+        judge: &judge,
+        store: &session.store,
+        workspace: &workspace,
+        history: &history,
+    };
+    let plan = plan::plan(&inputs)?;
+    session.cache.flush();
+    Ok(PlanReport::new(&session.project, targets, &plan, &history))
+}

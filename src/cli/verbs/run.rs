@@ -1,0 +1,177 @@
+//! `jalon run`.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use jalon::event::{Body, Event, Sink, Status};
+use jalon::run::{Materialise, Options, Run, RunError, Setting};
+use jalon_conf::{Diagnostic, Severity};
+use jalon_store::TraceWriter;
+
+use super::super::args::{Common, MaterialiseArg, RunArgs};
+use super::super::exit::{self, Failure};
+use super::super::session::Session;
+use super::super::{signals, ui};
+
+/// Makes the targets.
+pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
+    let session = Session::open(common, true)?;
+    let id = ulid::Ulid::generate().to_string();
+    let lock = session.lock(!args.no_wait, &format!("process {}, run {id}", std::process::id()))?;
+    let workspace = session.own_files(&lock)?;
+    let options = options(&session, args)?;
+    let run = Run::new(id.clone()).map_err(|error| refused(&session, error))?;
+    let signals = signals::forward(run.control());
+    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    sinks.push(Box::new(Trace::new(&session, &id)));
+    if let Some(path) = &args.events {
+        sinks.push(Box::new(Lines::append(path)?));
+    }
+    if !common.json {
+        sinks.push(ui::run_sink(common, std::io::stderr().is_terminal()));
+    }
+    let setting = Setting {
+        project: &session.project,
+        machine: &session.machine,
+        store: &session.store,
+        workspace: &workspace,
+        ambient: session.ambient(),
+        lock: &lock,
+    };
+    let summary = run.execute(&setting, &options, sinks).map_err(|error| refused(&session, error))?;
+    session.cache.flush();
+    if let Err(error) = session.store.tidy() {
+        eprintln!("note: the store could not be tidied: {error}");
+    }
+    if common.json {
+        println!("{}", summary.to_json());
+    }
+    Ok(match summary.status {
+        Status::Succeeded => exit::DONE,
+        Status::Failed => exit::FAILED,
+        Status::Interrupted => 128 + signals.last().unwrap_or(2) as u8,
+    })
+}
+
+fn options(session: &Session, args: &RunArgs) -> Result<Options, Failure> {
+    Ok(Options {
+        selection: session.select(&args.targets)?,
+        targets: args.targets.clone(),
+        forced: session.forced(&args.force)?,
+        jobs: args.jobs.unwrap_or(session.machine.cpus),
+        fail_fast: args.fail_fast,
+        locked: args.locked,
+        materialise: match args.materialize {
+            MaterialiseArg::Targets => Materialise::Targets,
+            MaterialiseArg::All => Materialise::All,
+            MaterialiseArg::None => Materialise::None,
+        },
+    })
+}
+
+/// Why nothing ran, with its places.
+pub fn refused(session: &Session, error: RunError) -> Failure {
+    let graph = &session.project.graph;
+    let problem = |code, message: String, help: &str, at: Option<&jalon_conf::Location>| Diagnostic {
+        severity: Severity::Error,
+        code,
+        message,
+        help: (!help.is_empty()).then(|| help.to_owned()),
+        spans: at.map(|at| (at.clone(), String::new())).into_iter().collect(),
+    };
+    let (exit, problems) = match error {
+        RunError::Unobserved(all) => {
+            let each = all.iter().map(|one| {
+                let message = format!("the {} {}: {}", one.what, one.name, one.error);
+                problem("missing-input", message, "make the file, or correct the path here", Some(&one.at))
+            });
+            (exit::INVALID, each.collect())
+        }
+        RunError::Beyond(all) => {
+            let each = all.iter().map(|one| {
+                let node = graph.node(one.node);
+                let (wanted, capacity) = (one.wanted, one.capacity);
+                let message = format!("{} asks for {} = {wanted}, but this machine has {capacity}", node.name, one.pool);
+                let help = "lower it, or overlay it for this machine in an [env.NAME]";
+                problem("beyond-machine", message, help, node.resources.at.as_ref().or(Some(&node.at)))
+            });
+            (exit::INVALID, each.collect())
+        }
+        RunError::Locked(all) => {
+            let names: Vec<String> = all.iter().take(5).map(|id| graph.node(*id).name.to_string()).collect();
+            let more = if all.len() > 5 { format!(" and {} more", all.len() - 5) } else { String::new() };
+            let message = format!("--locked, but these would run: {}{more}", names.join(", "));
+            (exit::LOCKED, vec![problem("locked", message, "`jalon plan` says why", None)])
+        }
+        RunError::Unequipped(all) => {
+            let each = all.iter().map(|lack| {
+                let message = format!("{} needs the {} {}, which is not there", lack.node, lack.what, lack.name);
+                let (code, help) = match lack.what {
+                    "secret" => ("missing-secret", "set the variable where jalon is started"),
+                    _ => ("missing-program", "install it, or give its path relative to the project"),
+                };
+                problem(code, message, help, Some(&lack.at))
+            });
+            (exit::MISSING, each.collect())
+        }
+        RunError::Store(error) => return error.into(),
+        RunError::System(error) => return error.into(),
+    };
+    let file = session.project.root.join(&session.project.definition);
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    Failure { exit, problems, texts: vec![(session.project.definition.clone(), text)] }
+}
+
+/// The run's trace in the store.
+struct Trace {
+    writer: Option<TraceWriter>,
+}
+
+impl Trace {
+    fn new(session: &Session, id: &str) -> Trace {
+        // A read-only store keeps no history; the run says once that it keeps nothing.
+        Trace { writer: session.store.create_trace(id).ok() }
+    }
+}
+
+impl Sink for Trace {
+    fn take(&mut self, event: &Event) {
+        if matches!(event.body, Body::NodeOutput { .. }) {
+            return;
+        }
+        if let (Some(writer), Ok(text)) = (&mut self.writer, serde_json::to_vec(event))
+            && writer.append(&text).is_err()
+        {
+            self.writer = None;
+        }
+        if matches!(event.body, Body::RunFinished(_))
+            && let Some(writer) = self.writer.take()
+        {
+            // What a full disk loses here is history, not results.
+            let _ = writer.finish();
+        }
+    }
+}
+
+/// `--events FILE`.
+struct Lines {
+    file: std::fs::File,
+}
+
+impl Lines {
+    fn append(path: &Path) -> Result<Lines, Failure> {
+        let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        let refused = |error| Failure::new(exit::USAGE, "events", format!("cannot write {}: {error}", path.display()));
+        Ok(Lines { file: opened.map_err(refused)? })
+    }
+}
+
+impl Sink for Lines {
+    fn take(&mut self, event: &Event) {
+        if let Ok(mut line) = serde_json::to_vec(event) {
+            line.push(b'\n');
+            // Whoever reads along may have gone.
+            let _ = self.file.write_all(&line);
+        }
+    }
+}

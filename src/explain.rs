@@ -1,0 +1,125 @@
+//! What differs between two derivations, field by field: the same list that the keys are made of.
+//!
+//! Pure. The order of fields is the order in which people want to hear of them.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use jalon_store::action::{Derivation, Field, FieldValue, PathEntry, Place, Seen};
+use jalon_store::outcome::Explanation;
+
+use crate::action::field;
+use crate::verdict::Reason;
+
+/// One field that is not the same.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Difference {
+    /// Which part of the derivation.
+    pub field: String,
+    /// Which of them.
+    pub what: String,
+    /// Before; `null` where it was not there.
+    pub old: Value,
+    /// Now; `null` where it is not there any more.
+    pub new: Value,
+    /// Where to look: a file, a node, a variable.
+    #[serde(rename = "where")]
+    pub place: String,
+}
+
+/// Fields in the order of telling: what people change first, what the machine changes last.
+const ORDER: [&str; 11] = [
+    field::PARAMS,
+    field::CODE,
+    field::OBSERVED,
+    field::INPUT,
+    field::COMMAND,
+    field::MATRIX,
+    field::VARS,
+    field::ENV,
+    field::IN,
+    field::OUT,
+    field::PLATFORM,
+];
+
+/// What differs, in the order of telling. Both field lists are sorted, so this is one merge.
+pub fn differences(old: &Explanation, new: &Derivation, seen: &[(PathEntry, Seen)]) -> Vec<Difference> {
+    let mut all = Vec::new();
+    let (mut before, mut now) = (old.derivation.fields.iter().peekable(), new.fields.iter().peekable());
+    let place = |field: &Field| (field.field.clone(), field.what.clone());
+    loop {
+        let order = match (before.peek(), now.peek()) {
+            (None, None) => break,
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (Some(a), Some(b)) => place(a).cmp(&place(b)),
+        };
+        let a = if order.is_le() { before.next() } else { None };
+        let b = if order.is_ge() { now.next() } else { None };
+        if let Some(either) = a.or(b)
+            && a.map(|a| &a.value) != b.map(|b| &b.value)
+        {
+            all.push(difference(&either.field, &either.what, a.map(|a| &a.value), b.map(|b| &b.value)));
+        }
+    }
+    observed(&old.observed, seen, &mut all);
+    all.sort_by_key(|one| ORDER.iter().position(|field| *field == one.field).unwrap_or(ORDER.len()));
+    all
+}
+
+fn difference(name: &str, what: &[u8], old: Option<&FieldValue>, new: Option<&FieldValue>) -> Difference {
+    let what = String::from_utf8_lossy(what).into_owned();
+    let place = if name == field::CODE { what.clone() } else { String::new() };
+    Difference { field: name.to_owned(), what, old: old.map_or(Value::Null, show), new: new.map_or(Value::Null, show), place }
+}
+
+/// Only paths that are looked at in both can differ: the others were read because something else differed.
+fn observed(old: &[(PathEntry, Seen)], new: &[(PathEntry, Seen)], all: &mut Vec<Difference>) {
+    for (entry, before) in old {
+        let Some((_, now)) = new.iter().find(|(other, _)| other == entry) else { continue };
+        if before != now {
+            let path = String::from_utf8_lossy(&entry.path).into_owned();
+            let what = if entry.place == Place::Absolute { format!("/{}", path.trim_start_matches('/')) } else { path };
+            let place = what.clone();
+            all.push(Difference { field: field::OBSERVED.into(), what, old: show_seen(before), new: show_seen(now), place });
+        }
+    }
+}
+
+/// A field's value as JSON: digests in hex, JSON as itself.
+fn show(value: &FieldValue) -> Value {
+    match value {
+        FieldValue::Absent => Value::Null,
+        FieldValue::Text(text) => Value::String(text.clone()),
+        FieldValue::Digest(digest) => Value::String(hex(digest)),
+        FieldValue::Json(text) => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
+        FieldValue::Bytes(bytes) => Value::String(String::from_utf8_lossy(bytes).into_owned()),
+    }
+}
+
+fn show_seen(seen: &Seen) -> Value {
+    Value::String(match seen {
+        Seen::Absent => return Value::Null,
+        Seen::File { digest, executable } => format!("{digest}{}", if *executable { " executable" } else { "" }),
+        Seen::Exists(kind) => format!("{kind:?}").to_lowercase(),
+        Seen::Link(target) => format!("link to {}", String::from_utf8_lossy(target)),
+        Seen::Listing(digest) => digest.to_string(),
+        Seen::Directory(digest) => digest.to_string(),
+        Seen::Version(version) => version.clone(),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl From<&Difference> for Reason {
+    fn from(difference: &Difference) -> Reason {
+        Reason {
+            field: difference.field.clone(),
+            what: difference.what.clone(),
+            old: difference.old.clone(),
+            new: difference.new.clone(),
+        }
+    }
+}

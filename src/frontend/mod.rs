@@ -1,0 +1,3 @@
+//! Reading definitions from disk: everything that is not pure about it.
+
+pub mod native;

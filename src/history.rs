@@ -1,0 +1,158 @@
+//! Earlier runs of a project, read back from their traces.
+//!
+//! A trace is the run's event stream, one JSON object a frame. Runs are filed under the pipeline's name, so
+//! a fresh clone that shares the store has its predecessor's history. Knows nothing of running.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
+use jalon_store::LocalStore;
+use jalon_store::digest::ActionKey;
+use jalon_store::error::ReadError;
+
+use crate::event::{Body, Event, Finished, Made, Started};
+
+/// Runs that are searched for the nearest earlier derivation of a node.
+const NEAR: usize = 8;
+
+/// The runs of one project in a store.
+pub struct History<'a> {
+    store: &'a LocalStore,
+    project: String,
+    before: Option<String>,
+    known: OnceCell<HashMap<String, Vec<Earlier>>>,
+}
+
+/// A run, as far as its trace tells.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Its id.
+    pub id: String,
+    /// When it started, milliseconds since the Unix epoch.
+    pub at: u64,
+    /// How it started.
+    pub started: Started,
+    /// How it ended; nothing for one that is going on, or was killed.
+    pub finished: Option<Finished>,
+}
+
+/// An earlier success of a node.
+#[derive(Debug, Clone)]
+pub struct Earlier {
+    /// The run.
+    pub run: String,
+    /// The strong key.
+    pub key: ActionKey,
+    /// Seconds it took.
+    pub seconds: f64,
+    /// What it gave.
+    pub outputs: Vec<(String, Made)>,
+}
+
+impl<'a> History<'a> {
+    /// The runs filed under a name.
+    pub fn new(store: &'a LocalStore, project: &str) -> History<'a> {
+        History { store, project: project.to_owned(), before: None, known: OnceCell::new() }
+    }
+
+    /// The same, of runs before this one only.
+    pub fn before(store: &'a LocalStore, project: &str, run: &str) -> History<'a> {
+        History { before: Some(run.to_owned()), ..History::new(store, project) }
+    }
+
+    /// The ids, newest first, those of other projects left out.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn ids(&self) -> Result<impl Iterator<Item = String> + '_, ReadError> {
+        let mut ids: Vec<String> = self.store.list_traces()?.into_iter().map(|trace| trace.id).collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(ids.into_iter().filter(|id| self.before.as_ref().is_none_or(|run| id < run) && self.is_ours(id)))
+    }
+
+    fn is_ours(&self, id: &str) -> bool {
+        let head = self.store.read_trace(id).ok().flatten();
+        let mut events = head.into_iter().flatten().take(4).filter_map(|frame| read(&frame));
+        events.any(|event| started(&event.body).is_some_and(|started| started.project == self.project))
+    }
+
+    /// A run's head and end.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn run(&self, id: &str) -> Result<Option<Run>, ReadError> {
+        let events = self.events(id)?;
+        let Some((at, started)) = events.iter().find_map(|event| Some((event.at, started(&event.body)?.clone()))) else {
+            return Ok(None);
+        };
+        let finished = events.iter().rev().find_map(|event| match &event.body {
+            Body::RunFinished(finished) => Some(finished.clone()),
+            _ => None,
+        });
+        Ok(Some(Run { id: id.to_owned(), at, started, finished }))
+    }
+
+    /// All events of a run, in order; a torn or unknown one ends or is left out.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn events(&self, id: &str) -> Result<Vec<Event>, ReadError> {
+        Ok(self.store.read_trace(id)?.into_iter().flatten().filter_map(|frame| read(&frame)).collect())
+    }
+
+    /// The run meant by `last`, `last~2`, an id, or the beginning or end of one.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn resolve(&self, name: &str) -> Result<Option<String>, ReadError> {
+        let back = match name.strip_prefix("last") {
+            Some("") => Some(0),
+            Some(rest) => rest.strip_prefix('~').and_then(|number| number.parse().ok()),
+            None => None,
+        };
+        if let Some(back) = back {
+            return Ok(self.ids()?.nth(back));
+        }
+        let name = name.to_ascii_uppercase();
+        let mut found = self.ids()?.filter(|id| id.starts_with(&name) || (name.len() >= 4 && id.ends_with(&name)));
+        let first = found.next();
+        Ok(if found.next().is_some() { None } else { first })
+    }
+
+    /// Earlier successes of a node, newest first, each key once.
+    pub fn of(&self, node: &str) -> &[Earlier] {
+        self.known.get_or_init(|| self.gather()).get(node).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Unreadable history explains less; it never stops a run.
+    fn gather(&self) -> HashMap<String, Vec<Earlier>> {
+        let mut known: HashMap<String, Vec<Earlier>> = HashMap::new();
+        let Ok(ids) = self.ids() else { return known };
+        for id in ids.take(NEAR) {
+            for event in self.events(&id).unwrap_or_default() {
+                let (node, key, seconds, outputs) = match event.body {
+                    Body::NodeHit(hit) => (hit.node, hit.key, hit.saved_seconds, hit.outputs),
+                    Body::NodeSucceeded(done) => (done.node, done.key, done.seconds, done.outputs),
+                    _ => continue,
+                };
+                let Ok(key) = key.parse() else { continue };
+                let earlier = known.entry(node).or_default();
+                if earlier.iter().all(|one| one.key != key) {
+                    earlier.push(Earlier { run: id.clone(), key, seconds, outputs: outputs.into_iter().collect() });
+                }
+            }
+        }
+        known
+    }
+}
+
+fn started(body: &Body) -> Option<&Started> {
+    match body {
+        Body::RunStarted(started) => Some(started),
+        _ => None,
+    }
+}
+
+fn read(frame: &[u8]) -> Option<Event> {
+    serde_json::from_slice(frame).ok()
+}

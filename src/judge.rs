@@ -1,0 +1,211 @@
+//! Whether a node's outcome is known: its key from what it is made of, and a look into the store.
+//!
+//! Two phases (BuildXL's): the weak key from what is declared, then for each path set seen under it
+//! the strong key from what lies at those paths now. Shared by planning and running. Decides nothing about
+//! order, and changes nothing.
+
+use std::sync::Arc;
+
+use jalon_conf::pipeline::{Cache, Node, NodeId};
+use jalon_store::LocalStore;
+use jalon_store::action::{Derivation, PathEntry, PathSet, Seen, strong_key};
+use jalon_store::content::Content;
+use jalon_store::digest::{ActionKey, WeakKey};
+use jalon_store::error::ReadError;
+use jalon_store::outcome::ActionRecord;
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use crate::action::{self, Ambient, Facts};
+use crate::graph::Graph;
+use crate::workspace::{ObserveError, Workspace};
+
+/// A node's recipe with everything bound, and what is known of it.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// The recipe.
+    pub derivation: Arc<Derivation>,
+    /// Its key.
+    pub weak: WeakKey,
+    /// The outcome, if one is known.
+    pub found: Option<Arc<ActionRecord>>,
+}
+
+impl Judged {
+    /// The strong key of the outcome, or the one that running would give if nothing undeclared is read.
+    pub fn key(&self) -> ActionKey {
+        self.found.as_ref().map_or_else(|| strong_key(&self.weak, &[]), |record| record.key)
+    }
+}
+
+/// What was observed for all nodes before judging begins.
+pub struct Observations {
+    /// By artifact: the contents of the sources that selected nodes read.
+    pub sources: Vec<Option<Content>>,
+    /// By node: declared code files.
+    pub code: Vec<Arc<Vec<(String, Content)>>>,
+    /// The machine.
+    pub ambient: Ambient,
+}
+
+/// Something declared that is not there or cannot be read.
+#[derive(Debug)]
+pub struct Unobserved {
+    /// Where it was declared.
+    pub at: jalon_conf::diagnostic::Location,
+    /// `source`, `code`.
+    pub what: &'static str,
+    /// The source's name or the code pattern.
+    pub name: String,
+    /// Why.
+    pub error: ObserveError,
+}
+
+/// Takes the digests of all sources and code files that the selected nodes name, in parallel.
+///
+/// # Errors
+/// All that is missing or unreadable.
+pub fn observe(
+    graph: &Graph,
+    selected: &[bool],
+    workspace: &Workspace,
+    ambient: Ambient,
+) -> Result<Observations, Vec<Unobserved>> {
+    let chosen = || (0..graph.len() as u32).map(NodeId).filter(|id| selected[id.0 as usize]);
+    let mut read = vec![false; graph.pipeline().artifacts.len()];
+    chosen().flat_map(|id| graph.reads(id)).for_each(|artifact| read[artifact.0 as usize] = true);
+    let artifacts = &graph.pipeline().artifacts;
+    let sources: Vec<Result<Option<Content>, Unobserved>> = artifacts
+        .par_iter()
+        .zip(&read)
+        .map(|(artifact, &read)| {
+            if !read || artifact.producer.is_some() {
+                return Ok(None);
+            }
+            let name = artifact.name.to_string();
+            let missed = |error| Unobserved { at: artifact.at.clone(), what: "source", name, error };
+            workspace.source(artifact).map(Some).map_err(missed)
+        })
+        .collect();
+    let mut missed = Vec::new();
+    let sources = sources.into_iter().map(|found| found.unwrap_or_else(|error| { missed.push(error); None })).collect();
+    let mut patterns: FxHashMap<&str, &jalon_conf::diagnostic::Location> = FxHashMap::default();
+    for (pattern, at) in chosen().flat_map(|id| &graph.node(id).code) {
+        patterns.entry(pattern).or_insert(at);
+    }
+    let files: Vec<_> = patterns
+        .into_par_iter()
+        .map(|(pattern, at)| {
+            let missed = |error| Unobserved { at: at.clone(), what: "code", name: pattern.to_owned(), error };
+            (pattern, workspace.code(pattern).map_err(missed))
+        })
+        .collect();
+    let mut by_pattern = FxHashMap::default();
+    for (pattern, found) in files {
+        match found {
+            Ok(files) => drop(by_pattern.insert(pattern, files)),
+            Err(error) => missed.push(error),
+        }
+    }
+    if !missed.is_empty() {
+        missed.sort_by(|a, b| (&a.at.file, a.at.offset).cmp(&(&b.at.file, b.at.offset)));
+        return Err(missed);
+    }
+    let none = Arc::new(Vec::new());
+    let code = graph.pipeline().nodes.iter().map(|node| code_of(node, &by_pattern, &none)).collect();
+    Ok(Observations { sources, code, ambient })
+}
+
+fn code_of(
+    node: &Node,
+    by_pattern: &FxHashMap<&str, Vec<(String, Content)>>,
+    none: &Arc<Vec<(String, Content)>>,
+) -> Arc<Vec<(String, Content)>> {
+    if node.code.is_empty() {
+        return none.clone();
+    }
+    let files = node.code.iter().filter_map(|(pattern, _)| by_pattern.get(pattern.as_str())).flatten().cloned();
+    Arc::new(files.collect())
+}
+
+/// Looks outcomes up.
+pub struct Judge<'a> {
+    graph: &'a Graph,
+    store: &'a LocalStore,
+    workspace: &'a Workspace,
+    observations: &'a Observations,
+}
+
+/// Whether an outcome of this node may be kept and believed.
+pub fn is_cached(node: &Node) -> bool {
+    match node.cache {
+        Cache::Yes => true,
+        Cache::No => false,
+        Cache::Default => !node.outputs.is_empty(),
+    }
+}
+
+impl<'a> Judge<'a> {
+    /// Judges nodes of this graph by these observations.
+    pub fn new(
+        graph: &'a Graph,
+        store: &'a LocalStore,
+        workspace: &'a Workspace,
+        observations: &'a Observations,
+    ) -> Judge<'a> {
+        Judge { graph, store, workspace, observations }
+    }
+
+    /// The declared code files of a node, as they were when observed.
+    pub fn code(&self, id: NodeId) -> &Arc<Vec<(String, Content)>> {
+        &self.observations.code[id.0 as usize]
+    }
+
+    /// The recipe of a node whose inputs have these contents, in the order of [`Graph::reads`].
+    pub fn derivation(&self, id: NodeId, inputs: &[&Content]) -> Derivation {
+        let code = &self.observations.code[id.0 as usize];
+        let facts = Facts { ambient: &self.observations.ambient, code, inputs };
+        action::derivation(self.graph, self.graph.node(id), facts)
+    }
+
+    /// Judges a node.
+    ///
+    /// # Errors
+    /// The store cannot be read; a damaged record is a miss, not an error.
+    pub fn judge(&self, id: NodeId, inputs: &[&Content]) -> Result<Judged, ReadError> {
+        let derivation = self.derivation(id, inputs);
+        let weak = derivation.weak_key();
+        let found = if is_cached(self.graph.node(id)) { self.find(id, &weak)? } else { None };
+        Ok(Judged { derivation: Arc::new(derivation), weak, found: found.map(Arc::new) })
+    }
+
+    /// The newest outcome under a weak key that still holds.
+    ///
+    /// # Errors
+    /// As [`Judge::judge`].
+    pub fn find(&self, id: NodeId, weak: &WeakKey) -> Result<Option<ActionRecord>, ReadError> {
+        for set in self.store.path_sets(weak)? {
+            let Some(observed) = self.see(&set) else { continue };
+            let Some(record) = self.store.action(&strong_key(weak, &observed))? else { continue };
+            if self.answers(id, &record) {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A record must speak of exactly the outputs that the node declares.
+    fn answers(&self, id: NodeId, record: &ActionRecord) -> bool {
+        let outputs = &self.graph.node(id).outputs;
+        outputs.len() == record.outcome.outputs.len()
+            && outputs.iter().zip(&record.outcome.outputs).all(|(declared, kept)| {
+                declared.alias == kept.name
+                    && crate::workspace::fits(self.graph.artifact(declared.artifact), &kept.content).is_ok()
+            })
+    }
+
+    /// What lies at the paths of a path set now; nothing where one cannot be looked at.
+    fn see(&self, set: &PathSet) -> Option<Vec<(PathEntry, Seen)>> {
+        set.entries.iter().map(|entry| Some((entry.clone(), self.workspace.see(entry)?))).collect()
+    }
+}

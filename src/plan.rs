@@ -1,0 +1,210 @@
+//! What would run and why: the schedule driven without running anything.
+//!
+//! A node that must run gives values that nobody knows yet; what depends on them is *maybe* (early cutoff
+//! may spare it), never "unchanged". Reads the store and the project; changes nothing.
+
+use jalon_conf::pipeline::{ArtifactId, Keep, NodeId};
+use jalon_store::LocalStore;
+use jalon_store::content::Content;
+use jalon_store::error::ReadError;
+
+use crate::explain;
+use crate::graph::{Graph, Selection};
+use crate::history::History;
+use crate::judge::{Judge, Judged, is_cached};
+use crate::schedule::{Schedule, Step};
+use crate::verdict::{Reason, Verdict};
+use crate::workspace::Workspace;
+
+/// What planning looks at.
+pub struct Inputs<'a> {
+    /// The pipeline.
+    pub graph: &'a Graph,
+    /// What is asked for.
+    pub selection: &'a Selection,
+    /// Nodes that run whatever is known.
+    pub forced: &'a [bool],
+    /// Digests of the sources, by artifact.
+    pub sources: &'a [Option<Content>],
+    /// The judge.
+    pub judge: &'a Judge<'a>,
+    /// The store.
+    pub store: &'a LocalStore,
+    /// The project's files.
+    pub workspace: &'a Workspace,
+    /// Earlier runs, for reasons.
+    pub history: &'a History<'a>,
+}
+
+/// The plan, by node.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What is decided.
+    pub verdicts: Vec<Verdict>,
+    /// Why, for what is not a hit.
+    pub reasons: Vec<Option<Reason>>,
+    /// What is known, where all inputs have values.
+    pub judged: Vec<Option<Judged>>,
+    /// By artifact: its content, where it is known.
+    pub contents: Vec<Option<Content>>,
+}
+
+impl Plan {
+    /// How many nodes have this verdict.
+    pub fn count(&self, verdict: Verdict) -> u64 {
+        self.verdicts.iter().filter(|&&one| one == verdict).count() as u64
+    }
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
+    let graph = inputs.graph;
+    let mut plan = Plan {
+        verdicts: vec![Verdict::NotNeeded; graph.len()],
+        reasons: vec![None; graph.len()],
+        judged: vec![None; graph.len()],
+        contents: Vec::new(),
+    };
+    let values = inputs.sources.iter().map(|source| source.map(Some)).collect();
+    let mut schedule: Schedule<'_, Option<Content>> = Schedule::new(graph, &inputs.selection.selected, values);
+    while let Some(step) = schedule.next(u32::MAX, |_| true) {
+        match step {
+            Step::Judge(node) => judge(inputs, &mut plan, &mut schedule, node)?,
+            // Nobody knows what it will give.
+            Step::Start(node) => {
+                if plan.verdicts[node.0 as usize] == Verdict::Hit {
+                    plan.verdicts[node.0 as usize] = Verdict::Run;
+                    let what = gone_output(inputs, &plan, node);
+                    plan.reasons[node.0 as usize] = Some(Reason::word(Reason::GONE, what));
+                }
+                schedule.ran(node, vec![None; graph.node(node).outputs.len()]);
+            }
+        }
+    }
+    let artifacts = 0..graph.pipeline().artifacts.len() as u32;
+    plan.contents = artifacts.map(|id| schedule.value(ArtifactId(id)).copied().flatten()).collect();
+    Ok(plan)
+}
+
+fn judge(
+    inputs: &Inputs<'_>,
+    plan: &mut Plan,
+    schedule: &mut Schedule<'_, Option<Content>>,
+    node: NodeId,
+) -> Result<(), ReadError> {
+    let graph = inputs.graph;
+    let at = node.0 as usize;
+    let reads: Vec<ArtifactId> = graph.reads(node).collect();
+    let known: Option<Vec<&Content>> =
+        reads.iter().map(|&read| schedule.value(read).and_then(Option::as_ref)).collect();
+    let Some(known) = known else {
+        let unknown = reads.iter().find(|&&read| schedule.value(read).is_none_or(Option::is_none));
+        let what = unknown.map_or_else(String::new, |&read| graph.artifact(read).name.to_string());
+        let (verdict, reason) = match always(inputs, node) {
+            Some(reason) => (Verdict::Run, reason),
+            None => (Verdict::Maybe, Reason::word(Reason::UPSTREAM, what)),
+        };
+        plan.verdicts[at] = verdict;
+        plan.reasons[at] = Some(reason);
+        schedule.must_run(node, &[]);
+        return Ok(());
+    };
+    let judged = inputs.judge.judge(node, &known)?;
+    match (&judged.found, always(inputs, node)) {
+        (Some(record), None) => {
+            plan.verdicts[at] = Verdict::Hit;
+            plan.reasons[at] = None;
+            let outputs: Vec<Content> = record.outcome.outputs.iter().map(|output| output.content).collect();
+            schedule.hit(node, outputs.iter().copied().map(Some).collect());
+            if lost_target(inputs, node, &outputs) {
+                schedule.remake(node);
+            }
+        }
+        (_, always) => {
+            let gone = gone(inputs, &reads, &known);
+            plan.verdicts[at] = Verdict::Run;
+            plan.reasons[at] = Some(always.unwrap_or_else(|| why(inputs, node, &judged)));
+            schedule.must_run(node, &gone);
+        }
+    }
+    plan.judged[at] = Some(judged);
+    Ok(())
+}
+
+/// The reason for which a node runs whatever is known of it.
+pub fn always(inputs: &Inputs<'_>, node: NodeId) -> Option<Reason> {
+    let this = inputs.graph.node(node);
+    if inputs.forced[node.0 as usize] {
+        Some(Reason::word(Reason::FORCED, ""))
+    } else if is_cached(this) {
+        None
+    } else if this.outputs.is_empty() {
+        Some(Reason::word(Reason::SIDE_EFFECT, ""))
+    } else {
+        Some(Reason::word(Reason::UNCACHED, ""))
+    }
+}
+
+/// The inputs whose bytes are neither in the project nor in the store.
+pub fn gone(inputs: &Inputs<'_>, reads: &[ArtifactId], contents: &[&Content]) -> Vec<ArtifactId> {
+    let mut gone = Vec::new();
+    for (&read, content) in reads.iter().zip(contents) {
+        let artifact = inputs.graph.artifact(read);
+        if artifact.producer.is_some() && !is_there(inputs, read, content) {
+            gone.push(read);
+        }
+    }
+    gone
+}
+
+/// Whether an artifact's bytes can be had without running anything.
+pub fn is_there(inputs: &Inputs<'_>, artifact: ArtifactId, content: &Content) -> bool {
+    let path = &inputs.graph.artifact(artifact).path;
+    inputs.store.has_content(content) || matches!(inputs.workspace.current(path), Ok(Some(current)) if current == *content)
+}
+
+/// Whether bytes that are asked for, and are meant to be kept, are nowhere.
+pub fn lost_target(inputs: &Inputs<'_>, node: NodeId, outputs: &[Content]) -> bool {
+    inputs.graph.makes(node).zip(outputs).any(|(artifact, content)| {
+        inputs.selection.wanted[artifact.0 as usize]
+            && inputs.graph.artifact(artifact).keep == Keep::Store
+            && !is_there(inputs, artifact, content)
+    })
+}
+
+fn gone_output(inputs: &Inputs<'_>, plan: &Plan, node: NodeId) -> String {
+    let record = plan.judged[node.0 as usize].as_ref().and_then(|judged| judged.found.clone());
+    let outputs = record.iter().flat_map(|record| &record.outcome.outputs);
+    let lost = inputs.graph.makes(node).zip(outputs).find(|(artifact, output)| !is_there(inputs, *artifact, &output.content));
+    let artifact = lost.map(|(artifact, _)| artifact).or_else(|| inputs.graph.makes(node).next());
+    artifact.map_or_else(String::new, |artifact| inputs.graph.artifact(artifact).name.to_string())
+}
+
+/// The first difference to the nearest earlier derivation of the same node.
+pub fn why(inputs: &Inputs<'_>, node: NodeId, judged: &Judged) -> Reason {
+    let name = inputs.graph.node(node).name.to_string();
+    let earlier = inputs.history.of(&name);
+    let mut nearest: Option<Vec<explain::Difference>> = None;
+    for one in earlier {
+        let Ok(Some(old)) = inputs.store.explanation(&one.key) else { continue };
+        let seen: Vec<_> = old
+            .observed
+            .iter()
+            .filter_map(|(entry, _)| Some((entry.clone(), inputs.workspace.see(entry)?)))
+            .collect();
+        let differences = explain::differences(&old, &judged.derivation, &seen);
+        if nearest.as_ref().is_none_or(|best| differences.len() < best.len()) {
+            nearest = Some(differences);
+        }
+    }
+    match nearest {
+        Some(differences) => {
+            differences.first().map_or_else(|| Reason::word(Reason::FORGOTTEN, ""), Reason::from)
+        }
+        None if earlier.is_empty() => Reason::word(Reason::NEW, ""),
+        None => Reason::word(Reason::FORGOTTEN, ""),
+    }
+}

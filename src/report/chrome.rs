@@ -1,0 +1,4 @@
+//! Being written.
+use super::tally::Summary;
+/// Chrome's trace format.
+pub fn trace(_: &Summary) -> String { String::new() }

@@ -1,0 +1,59 @@
+//! Durations and sizes in words.
+
+/// `0.12s`, `3.4s`, `2 min 10 s`, `3 h 12 min`, `2 d 4 h`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match whole {
+        _ if seconds < 1.0 => format!("{seconds:.2}s"),
+        _ if seconds < 60.0 => format!("{seconds:.1}s"),
+        _ if whole < 3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ if whole < 86_400 => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+        _ => format!("{} d {} h", whole / 86_400, whole % 86_400 / 3600),
+    }
+}
+
+/// `512 B`, `4.0 KiB`, `1.2 GiB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// `1 node`, `4,812 nodes`.
+pub fn count(number: u64, one: &str) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + 8);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    format!("{text} {one}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_fit_the_magnitude() {
+        assert_eq!(duration(0.123), "0.12s");
+        assert_eq!(duration(3.42), "3.4s");
+        assert_eq!(duration(130.0), "2 min 10 s");
+        assert_eq!(duration(11_520.0), "3 h 12 min");
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(4096), "4.0 KiB");
+        assert_eq!(size(1024 * 1024 - 1), "1.0 MiB");
+        assert_eq!(count(1, "node"), "1 node");
+        assert_eq!(count(4812, "node"), "4,812 nodes");
+    }
+}

@@ -1,0 +1,62 @@
+//! The one place where events are numbered, stamped and handed to all who listen.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::event::{Body, Event, Notice, SCHEMA, Sink};
+
+/// The event stream of a run.
+pub struct Bus {
+    run: String,
+    now_ms: fn() -> u64,
+    state: Mutex<State>,
+}
+
+struct State {
+    seq: u64,
+    sinks: Vec<Box<dyn Sink>>,
+    said: HashSet<Notice>,
+}
+
+impl Bus {
+    /// A stream of the run with this id.
+    pub fn new(run: String, now_ms: fn() -> u64, sinks: Vec<Box<dyn Sink>>) -> Bus {
+        Bus { run, now_ms, state: Mutex::new(State { seq: 0, sinks, said: HashSet::new() }) }
+    }
+
+    /// The run's id.
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// Tells everyone.
+    pub fn emit(&self, body: Body) {
+        let mut state = self.lock();
+        let event = Event { schema: SCHEMA, run: self.run.clone(), seq: state.seq, at: (self.now_ms)(), body };
+        state.seq += 1;
+        for sink in &mut state.sinks {
+            sink.take(&event);
+        }
+    }
+
+    /// Tells everyone, once for each text.
+    pub fn notice(&self, code: &str, text: impl Into<String>) {
+        let notice = Notice { code: code.into(), text: text.into() };
+        let new = self.lock().said.insert(notice.clone());
+        if new {
+            self.emit(Body::Notice(notice));
+        }
+    }
+
+    /// What is executed is not observed yet on any system: said once, as long as it holds.
+    pub fn notice_untraced(&self, executes: bool) {
+        if executes {
+            let text = "reads are not observed: a file that a node reads without declaring it is not seen to change";
+            self.notice("untraced", text);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,513 @@
+//! The coordinator's loop: judge what can be judged, start what fits, take what ends.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Scope;
+use std::time::{Duration, Instant};
+
+use jalon_conf::pipeline::{ArtifactId, NodeId};
+use jalon_store::content::Content;
+use jalon_store::error::ReadError;
+use jalon_store::outcome::ActionRecord;
+
+use super::attempt::{Done, Failure, Job, Ran, Shop};
+use super::resources::Pools;
+use super::{Message, Options};
+use crate::event::{self, Body, Made, Problem, Shape};
+use crate::graph::Graph;
+use crate::history::History;
+use crate::judge::Judged;
+use crate::plan::{self, Plan};
+use crate::schedule::{Schedule, State, Step};
+use crate::verdict::Reason;
+
+/// The loop and what it knows.
+pub struct Drive<'r, 's> {
+    shop: &'r Shop<'s>,
+    inputs: &'r plan::Inputs<'r>,
+    plan: &'r Plan,
+    options: &'r Options,
+    history: &'r History<'r>,
+    schedule: Schedule<'r, Content>,
+    judged: Vec<Option<Judged>>,
+    running: HashMap<NodeId, Running>,
+    pools: Pools,
+    groups: HashMap<String, (u32, event::State)>,
+    failed: bool,
+    error: Option<Problem>,
+    interrupted: bool,
+}
+
+struct Running {
+    since: Instant,
+    expected: Option<f64>,
+    overdue: bool,
+}
+
+/// What the loop came to.
+pub struct Ended {
+    /// By node.
+    pub states: Vec<State>,
+    /// By artifact.
+    pub contents: Vec<Option<Content>>,
+    /// A node failed.
+    pub failed: bool,
+    /// A signal came.
+    pub interrupted: bool,
+    /// The first failure.
+    pub error: Option<Problem>,
+}
+
+impl<'r, 's> Drive<'r, 's> {
+    /// Ready to go.
+    pub fn new(
+        shop: &'r Shop<'s>,
+        inputs: &'r plan::Inputs<'r>,
+        plan: &'r Plan,
+        options: &'r Options,
+        history: &'r History<'r>,
+    ) -> Self {
+        let graph = inputs.graph;
+        let mut groups: HashMap<String, (u32, event::State)> = HashMap::new();
+        for (at, node) in graph.pipeline().nodes.iter().enumerate() {
+            if let (Some(group), true) = (&node.group, options.selection.selected[at]) {
+                groups.entry(group.clone()).or_insert((0, event::State::Unknown)).0 += 1;
+            }
+        }
+        Drive {
+            shop,
+            inputs,
+            plan,
+            options,
+            history,
+            schedule: Schedule::new(graph, &options.selection.selected, inputs.sources.to_vec()),
+            judged: vec![None; graph.len()],
+            running: HashMap::new(),
+            pools: Pools::new(shop.machine, options.jobs),
+            groups,
+            failed: false,
+            error: None,
+            interrupted: false,
+        }
+    }
+
+    fn graph(&self) -> &'r Graph {
+        self.inputs.graph
+    }
+
+    /// Until nothing is left to do.
+    ///
+    /// # Errors
+    /// The store cannot be read; what runs is ended first.
+    pub fn go(mut self, sender: Sender<Message>, receiver: &Receiver<Message>) -> Result<Ended, ReadError> {
+        let (jobs, queue) = channel::<Job>();
+        let queue = Arc::new(Mutex::new(queue));
+        let mut broken = None;
+        std::thread::scope(|scope| {
+            let mut workers = 0;
+            let jobs = jobs;
+            loop {
+                if broken.is_none()
+                    && let Err(error) = self.steps(scope, &jobs, &queue, &sender, &mut workers)
+                {
+                    self.schedule.halt();
+                    broken = Some(error);
+                }
+                if self.schedule.running() == 0 {
+                    break;
+                }
+                self.listen(receiver);
+            }
+            drop(jobs);
+        });
+        match broken {
+            Some(error) => Err(error),
+            None => Ok(self.end()),
+        }
+    }
+
+    /// Everything that can be judged or started now.
+    fn steps<'scope>(
+        &mut self,
+        scope: &'scope Scope<'scope, '_>,
+        jobs: &Sender<Job>,
+        queue: &Arc<Mutex<Receiver<Job>>>,
+        sender: &Sender<Message>,
+        workers: &mut u32,
+    ) -> Result<(), ReadError>
+    where
+        'r: 'scope,
+        's: 'scope,
+    {
+        loop {
+            let (graph, pools) = (self.inputs.graph, &self.pools);
+            let Some(step) = self.schedule.next(self.options.jobs, |node| pools.fits(&graph.node(node).resources)) else {
+                return Ok(());
+            };
+            match step {
+                Step::Judge(node) => self.judge(node)?,
+                Step::Start(node) => {
+                    let Some(job) = self.job(node) else { continue };
+                    self.pools.take(&graph.node(node).resources);
+                    self.group_starts(node);
+                    let (since, expected) = (Instant::now(), job.expected);
+                    self.running.insert(node, Running { since, expected, overdue: false });
+                    if *workers < self.schedule.running() {
+                        *workers += 1;
+                        spawn(scope, self.shop, queue.clone(), sender.clone());
+                    }
+                    // The queue lives as long as this loop does.
+                    let _ = jobs.send(job);
+                }
+            }
+        }
+    }
+
+    fn judge(&mut self, node: NodeId) -> Result<(), ReadError> {
+        let graph = self.graph();
+        let reads: Vec<ArtifactId> = graph.reads(node).collect();
+        let contents: Option<Vec<Content>> = reads.iter().map(|&read| self.schedule.value(read).copied()).collect();
+        let Some(contents) = contents else {
+            self.fail(node, internal("a node was judged before its inputs"));
+            return Ok(());
+        };
+        let known: Vec<&Content> = contents.iter().collect();
+        let judged = match self.planned(node, &reads, &contents) {
+            Some(judged) => judged,
+            None => self.inputs.judge.judge(node, &known)?,
+        };
+        let always = plan::always(self.inputs, node);
+        if let (Some(record), None) = (judged.found.clone(), &always) {
+            let outputs: Vec<Content> = record.outcome.outputs.iter().map(|output| output.content).collect();
+            self.schedule.hit(node, outputs.clone());
+            if plan::lost_target(self.inputs, node, &outputs) {
+                self.queued(node, Reason::word(Reason::GONE, graph.node(node).name.to_string()));
+                self.schedule.remake(node);
+            } else {
+                self.hit(node, &record);
+            }
+        } else {
+            let gone = plan::gone(self.inputs, &reads, &known);
+            for &artifact in &gone {
+                self.remade(artifact);
+            }
+            let reason = always.unwrap_or_else(|| self.reason(node, &judged));
+            self.queued(node, reason);
+            self.schedule.must_run(node, &gone);
+        }
+        self.judged[node.0 as usize] = Some(judged);
+        Ok(())
+    }
+
+    /// What planning found, if the inputs are still the same.
+    fn planned(&self, node: NodeId, reads: &[ArtifactId], contents: &[Content]) -> Option<Judged> {
+        let judged = self.plan.judged[node.0 as usize].clone()?;
+        // Only a hit stands: what was unknown then may have been made by another process since.
+        judged.found.as_ref()?;
+        let same = reads.iter().zip(contents).all(|(read, now)| self.plan.contents[read.0 as usize] == Some(*now));
+        same.then_some(judged)
+    }
+
+    fn reason(&self, node: NodeId, judged: &Judged) -> Reason {
+        match &self.plan.reasons[node.0 as usize] {
+            Some(reason) if reason.field != Reason::UPSTREAM => reason.clone(),
+            _ => plan::why(self.inputs, node, judged),
+        }
+    }
+
+    fn queued(&self, node: NodeId, reason: Reason) {
+        let node = self.graph().node(node).name.to_string();
+        self.shop.bus.emit(Body::NodeQueued { node, reason });
+    }
+
+    /// The producer of an artifact whose bytes are gone is about to run again.
+    fn remade(&self, artifact: ArtifactId) {
+        let artifact = self.graph().artifact(artifact);
+        if let Some(producer) = artifact.producer
+            && self.schedule.state(producer) == State::Hit
+        {
+            self.queued(producer, Reason::word(Reason::GONE, artifact.name.to_string()));
+        }
+    }
+
+    fn job(&mut self, node: NodeId) -> Option<Job> {
+        let graph = self.graph();
+        let inputs: Option<Vec<(ArtifactId, Content)>> =
+            graph.reads(node).map(|read| Some((read, *self.schedule.value(read)?))).collect();
+        let (Some(inputs), Some(judged)) = (inputs, self.judged[node.0 as usize].clone()) else {
+            self.fail(node, internal("a node was started before it was judged"));
+            return None;
+        };
+        let whatever = plan::always(self.inputs, node).is_some() || judged.found.is_some();
+        let expected = match &judged.found {
+            Some(record) => Some(record.outcome.cost.wall_ms as f64 / 1000.0),
+            None => self.history.of(&graph.node(node).name.to_string()).first().map(|earlier| earlier.seconds),
+        };
+        Some(Job { node, inputs, judged, whatever, expected })
+    }
+
+    /// Waits for the next thing to happen.
+    fn listen(&mut self, receiver: &Receiver<Message>) {
+        match receiver.recv_timeout(Duration::from_secs(1)) {
+            Ok(Message::Done(node, done)) => self.done(node, *done),
+            Ok(Message::Interrupt) => {
+                self.interrupted = true;
+                self.schedule.halt();
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            // The control keeps a sender, so this cannot be; should it be, what runs still reports.
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(10)),
+        }
+        self.overdue();
+    }
+
+    fn overdue(&mut self) {
+        for (&node, running) in &mut self.running {
+            let Some(expected) = running.expected else { continue };
+            let seconds = running.since.elapsed().as_secs_f64();
+            if !running.overdue && seconds > (expected * 3.0).max(10.0) {
+                running.overdue = true;
+                let node = self.inputs.graph.node(node).name.to_string();
+                self.shop.bus.emit(Body::NodeOverdue { node, seconds, expected });
+            }
+        }
+    }
+
+    fn done(&mut self, node: NodeId, done: Done) {
+        let graph = self.graph();
+        self.pools.give(&graph.node(node).resources);
+        self.running.remove(&node);
+        match done {
+            Done::Ran(ran) => self.ran(node, &ran),
+            Done::Taken(record) => {
+                self.schedule.taken(node, record.outcome.outputs.iter().map(|output| output.content).collect());
+                self.hit(node, &record);
+            }
+            Done::Missing(gone) => {
+                for &artifact in &gone {
+                    self.remade(artifact);
+                }
+                if let Some(hopeless) = self.schedule.missing(node, &gone) {
+                    let path = &graph.artifact(hopeless).path;
+                    let message = format!("its input {path} was removed while the run went on");
+                    self.fail(node, problem("input-gone", message));
+                }
+            }
+            Done::Failed(failure) => self.failure(node, *failure),
+            Done::Cancelled => {
+                // The word of the signal may come after that of the worker it stopped.
+                self.interrupted = true;
+                self.schedule.halt();
+                self.schedule.failed(node);
+                self.cancelled(node);
+            }
+        }
+    }
+
+    fn ran(&mut self, node: NodeId, ran: &Ran) {
+        let graph = self.graph();
+        let name = graph.node(node).name.to_string();
+        let outcome = &ran.record.outcome;
+        let outputs = made(graph, node, &ran.record);
+        let before = self.history.of(&name).first();
+        let cutoff = !outputs.is_empty()
+            && before.is_some_and(|before| {
+                before.outputs.len() == outputs.len()
+                    && before.outputs.iter().all(|(name, old)| outputs.get(name).is_some_and(|new| new.digest == old.digest))
+            });
+        if ran.recorded {
+            for (artifact, made) in &outputs {
+                let (artifact, digest, size) = (artifact.clone(), made.digest.clone(), made.size);
+                self.shop.bus.emit(Body::ArtifactStored { artifact, digest, size });
+            }
+        }
+        self.shop.bus.emit(Body::NodeSucceeded(event::Succeeded {
+            node: name,
+            key: ran.record.key.to_string(),
+            seconds: outcome.cost.wall_ms as f64 / 1000.0,
+            cpu_seconds: (outcome.cost.user_ms + outcome.cost.system_ms) as f64 / 1000.0,
+            max_rss: outcome.cost.max_rss_bytes,
+            attempts: ran.attempts,
+            cutoff,
+            traced: traced(&ran.record),
+            undeclared: Vec::new(),
+            transcript: outcome.transcript.map(|digest| digest.to_string()),
+            outputs,
+            recorded: ran.recorded,
+        }));
+        self.group_ends(node, event::State::Succeeded);
+        self.schedule.ran(node, outcome.outputs.iter().map(|output| output.content).collect());
+    }
+
+    fn hit(&mut self, node: NodeId, record: &ActionRecord) {
+        let graph = self.graph();
+        self.shop.bus.emit(Body::NodeHit(event::Hit {
+            node: graph.node(node).name.to_string(),
+            key: record.key.to_string(),
+            saved_seconds: record.outcome.cost.wall_ms as f64 / 1000.0,
+            fetched: false,
+            traced: traced(record),
+            outputs: made(graph, node, record),
+        }));
+        self.group_ends(node, event::State::Succeeded);
+    }
+
+    fn failure(&mut self, node: NodeId, failure: Failure) {
+        let name = self.graph().node(node).name.to_string();
+        let key = self.judged[node.0 as usize].as_ref().map(|judged| judged.key().to_string()).unwrap_or_default();
+        let problem = failure.problem.clone();
+        self.shop.bus.emit(Body::NodeFailed(event::Failed {
+            node: name,
+            key,
+            seconds: failure.wall.as_secs_f64(),
+            attempts: failure.attempts,
+            exit_code: failure.exit_code,
+            error: failure.problem,
+            transcript: failure.transcript.map(|digest| digest.to_string()),
+            tail: failure.tail,
+        }));
+        self.block(node, problem);
+    }
+
+    /// A failure that no process had a part in.
+    fn fail(&mut self, node: NodeId, problem: Problem) {
+        self.shop.bus.emit(Body::NodeFailed(event::Failed {
+            node: self.graph().node(node).name.to_string(),
+            key: String::new(),
+            seconds: 0.0,
+            attempts: 0,
+            exit_code: None,
+            error: problem.clone(),
+            transcript: None,
+            tail: String::new(),
+        }));
+        self.block(node, problem);
+    }
+
+    fn block(&mut self, node: NodeId, problem: Problem) {
+        self.failed = true;
+        let name = self.graph().node(node).name.to_string();
+        self.error.get_or_insert(Problem { message: format!("{name}: {}", problem.message), ..problem });
+        self.group_ends(node, event::State::Failed);
+        for blocked in self.schedule.failed(node) {
+            let by = Some(name.clone());
+            self.shop.bus.emit(Body::NodeBlocked { node: self.graph().node(blocked).name.to_string(), by });
+            self.group_ends(blocked, event::State::Skipped);
+        }
+        if self.options.fail_fast {
+            self.schedule.halt();
+        }
+    }
+
+    fn cancelled(&mut self, node: NodeId) {
+        self.shop.bus.emit(Body::NodeCancelled { node: self.graph().node(node).name.to_string() });
+        self.group_ends(node, event::State::Cancelled);
+    }
+
+    fn group_starts(&mut self, node: NodeId) {
+        let Some(group) = &self.graph().node(node).group else { return };
+        if let Some((_, state @ event::State::Unknown)) = self.groups.get_mut(group) {
+            *state = event::State::Succeeded;
+            self.shop.bus.emit(Body::GroupStarted { group: group.clone() });
+        }
+    }
+
+    fn group_ends(&mut self, node: NodeId, how: event::State) {
+        let Some(group) = &self.graph().node(node).group else { return };
+        let Some((left, state)) = self.groups.get_mut(group) else { return };
+        *left = left.saturating_sub(1);
+        if *state != event::State::Failed && how != event::State::Succeeded {
+            *state = how;
+        }
+        if *left == 0 && *state != event::State::Unknown {
+            self.shop.bus.emit(Body::GroupFinished { group: group.clone(), state: *state });
+        }
+    }
+
+    /// What never got its turn is said too.
+    fn end(mut self) -> Ended {
+        let graph = self.graph();
+        for &node in graph.order() {
+            if matches!(self.schedule.state(node), State::Waiting | State::MustRun | State::Judging)
+                || (self.interrupted && matches!(self.schedule.state(node), State::Blocked(_)) && !self.failed)
+            {
+                if self.interrupted {
+                    self.cancelled(node);
+                } else {
+                    let name = graph.node(node).name.to_string();
+                    self.shop.bus.emit(Body::NodeBlocked { node: name, by: None });
+                }
+            }
+        }
+        let nodes = (0..graph.len() as u32).map(NodeId);
+        let artifacts = (0..graph.pipeline().artifacts.len() as u32).map(ArtifactId);
+        Ended {
+            states: nodes.map(|node| self.schedule.state(node)).collect(),
+            contents: artifacts.map(|artifact| self.schedule.value(artifact).copied()).collect(),
+            failed: self.failed,
+            interrupted: self.interrupted,
+            error: self.error.take(),
+        }
+    }
+}
+
+fn spawn<'scope, 'r: 'scope, 's: 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    shop: &'r Shop<'s>,
+    queue: Arc<Mutex<Receiver<Job>>>,
+    sender: Sender<Message>,
+) {
+    scope.spawn(move || {
+        loop {
+            let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(job) = job else { return };
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| shop.work(&job)));
+            let done = done.unwrap_or_else(|_| {
+                let failure = internal("the worker panicked; this is a bug of jalon's");
+                Done::Failed(Box::new(Failure::from(failure)))
+            });
+            if sender.send(Message::Done(job.node, Box::new(done))).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+fn made(graph: &Graph, node: NodeId, record: &ActionRecord) -> std::collections::BTreeMap<String, Made> {
+    let outputs = graph.makes(node).zip(&record.outcome.outputs);
+    outputs
+        .map(|(artifact, output)| {
+            let artifact = graph.artifact(artifact);
+            (artifact.name.to_string(), made_of(&output.content, &artifact.path))
+        })
+        .collect()
+}
+
+/// A content as reports show it.
+pub fn made_of(content: &Content, path: &str) -> Made {
+    Made {
+        digest: content.digest_hex(),
+        size: content.size(),
+        path: path.to_owned(),
+        shape: if content.is_tree() { Shape::Directory } else { Shape::File },
+        executable: matches!(content, Content::File { executable: true, .. }),
+    }
+}
+
+fn traced(record: &ActionRecord) -> event::Traced {
+    use jalon_store::outcome::Traced;
+    match record.attestation.traced {
+        Traced::Full => event::Traced::Full,
+        Traced::Partial => event::Traced::Partial,
+        Traced::None => event::Traced::None,
+    }
+}
+
+fn problem(code: &str, message: impl Into<String>) -> Problem {
+    Problem { code: code.into(), message: message.into(), help: String::new() }
+}
+
+fn internal(message: &str) -> Problem {
+    problem("internal", message)
+}

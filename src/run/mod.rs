@@ -1,0 +1,340 @@
+//! A run: the schedule driven for real, from the plan to the last event.
+//!
+//! The coordinator owns the schedule and judges; workers execute; everyone tells the bus. It picks no exit
+//! code and prints nothing.
+
+pub mod attempt;
+mod bus;
+mod checkpoint;
+mod finally;
+mod finish;
+mod hooks;
+mod drive;
+mod preflight;
+mod render;
+pub mod resources;
+
+use std::fmt;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use jalon_store::LocalStore;
+use jalon_store::error::ReadError;
+
+use self::attempt::{Done, Shop};
+use self::bus::Bus;
+use crate::action::Ambient;
+use crate::event::{Body, Finished, Planned, Problem, Sink, Started, Status};
+use crate::graph::Selection;
+use crate::history::History;
+use crate::judge::{self, Judge, Unobserved};
+use crate::plan::{self, Plan};
+use crate::project::{Machine, Project};
+use crate::report::tally::{Summary, Tally};
+use crate::verdict::Verdict;
+use crate::worker::lifeline::Lifeline;
+use crate::worker::process::Cancel;
+use crate::workspace::Workspace;
+use jalon_conf::pipeline::NodeId;
+
+/// Whose bytes are laid out in the project at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Materialise {
+    /// Those asked for.
+    Targets,
+    /// Those of every node that was judged.
+    All,
+    /// Nothing that did not have to be there for a node.
+    None,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The nodes.
+    pub selection: Selection,
+    /// The same as it was written.
+    pub targets: Vec<String>,
+    /// By node: runs whatever is known.
+    pub forced: Vec<bool>,
+    /// Nodes at once.
+    pub jobs: u32,
+    /// Start nothing more after a failure.
+    pub fail_fast: bool,
+    /// Fail rather than run.
+    pub locked: bool,
+    /// Whose bytes are laid out.
+    pub materialise: Materialise,
+}
+
+/// Where a run takes place.
+pub struct Setting<'a> {
+    /// The project.
+    pub project: &'a Project,
+    /// The machine.
+    pub machine: &'a Machine,
+    /// The store.
+    pub store: &'a Arc<LocalStore>,
+    /// The project's files, publishable.
+    pub workspace: &'a Workspace,
+    /// The machine's part of all keys.
+    pub ambient: Ambient,
+    /// The workspace's lock, for the helper that outlives us.
+    pub lock: &'a crate::workspace::lock::Lock,
+}
+
+/// Why there was no run.
+#[derive(Debug)]
+pub enum RunError {
+    /// Sources or code files that are declared and not there.
+    Unobserved(Vec<Unobserved>),
+    /// Nodes that ask for more than the machine has.
+    Beyond(Vec<resources::Beyond>),
+    /// `--locked`, and these would run.
+    Locked(Vec<NodeId>),
+    /// Secrets or programs that nodes about to run need.
+    Unequipped(Vec<preflight::Lack>),
+    /// The store cannot be read.
+    Store(ReadError),
+    /// No descriptor or thread to be had.
+    System(std::io::Error),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::Unobserved(all) => write!(f, "{} declared inputs are missing", all.len()),
+            RunError::Beyond(all) => write!(f, "{} nodes ask for more than this machine has", all.len()),
+            RunError::Locked(all) => write!(f, "--locked: {} nodes would have to run", all.len()),
+            RunError::Unequipped(all) => write!(f, "{} secrets or programs are missing", all.len()),
+            RunError::Store(error) => error.fmt(f),
+            RunError::System(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl From<ReadError> for RunError {
+    fn from(error: ReadError) -> RunError {
+        RunError::Store(error)
+    }
+}
+
+pub use drive::made_of;
+pub use preflight::Lack;
+
+/// What workers and signals tell the coordinator.
+enum Message {
+    Done(NodeId, Box<Done>),
+    Interrupt,
+}
+
+/// A hold on a run from another thread: for signals.
+#[derive(Clone)]
+pub struct Control {
+    sender: Arc<Mutex<Sender<Message>>>,
+    cancel: Arc<Cancel>,
+}
+
+impl Control {
+    /// The first time asks what runs to end and starts nothing more; the second time kills.
+    pub fn interrupt(&self) {
+        self.cancel.raise();
+        let sender = self.sender.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // A run that is over needs no telling.
+        let _ = sender.send(Message::Interrupt);
+    }
+}
+
+/// A run about to begin.
+pub struct Run {
+    id: String,
+    control: Control,
+    receiver: Receiver<Message>,
+}
+
+impl Run {
+    /// `id` is a ULID.
+    ///
+    /// # Errors
+    /// No descriptor to be had.
+    pub fn new(id: String) -> Result<Run, RunError> {
+        let (sender, receiver) = channel();
+        let cancel = Arc::new(Cancel::new().map_err(RunError::System)?);
+        Ok(Run { id, control: Control { sender: Arc::new(Mutex::new(sender)), cancel }, receiver })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// A hold on it.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Plans, executes and settles. The summary is what `--json` shows.
+    ///
+    /// # Errors
+    /// See [`RunError`]; nothing has run then.
+    pub fn execute(
+        self,
+        setting: &Setting<'_>,
+        options: &Options,
+        sinks: Vec<Box<dyn Sink>>,
+    ) -> Result<Summary, RunError> {
+        let began = Instant::now();
+        let project = setting.project;
+        let graph = &project.graph;
+        let beyond = resources::beyond(graph, &options.selection.selected, setting.machine);
+        if !beyond.is_empty() {
+            return Err(RunError::Beyond(beyond));
+        }
+        let observations =
+            judge::observe(graph, &options.selection.selected, setting.workspace, setting.ambient.clone())
+                .map_err(RunError::Unobserved)?;
+        let judge = Judge::new(graph, setting.store, setting.workspace, &observations);
+        let history = History::before(setting.store, &project.name, &self.id);
+        let inputs = plan::Inputs {
+            graph,
+            selection: &options.selection,
+            forced: &options.forced,
+            sources: &observations.sources,
+            judge: &judge,
+            store: setting.store,
+            workspace: setting.workspace,
+            history: &history,
+        };
+        let plan = plan::plan(&inputs)?;
+        if options.locked {
+            let would = (0..graph.len() as u32).map(NodeId);
+            let would: Vec<NodeId> =
+                would.filter(|id| matches!(plan.verdicts[id.0 as usize], Verdict::Run | Verdict::Maybe)).collect();
+            if !would.is_empty() {
+                return Err(RunError::Locked(would));
+            }
+        }
+        let lacks = preflight::lacks(project, setting.machine, &plan);
+        if !lacks.is_empty() {
+            return Err(RunError::Unequipped(lacks));
+        }
+        let tally = Tally::new(graph);
+        let (hooks, veto) = hooks::Hooks::start(project, setting.machine);
+        let mut all: Vec<Box<dyn Sink>> = vec![Box::new(tally.clone()), Box::new(hooks.sink())];
+        all.extend(sinks);
+        let bus = Bus::new(self.id.clone(), setting.machine.now_ms, all);
+        bus.emit(Body::RunStarted(started(setting, options)));
+        let planned = planned(setting, options, &plan, &history);
+        let vetoed = veto.ask(&bus, &planned);
+        bus.emit(Body::RunPlanned(planned));
+        // With nothing to run, nothing needs to be outlived.
+        let busy = plan.count(Verdict::Run) + plan.count(Verdict::Maybe) > 0;
+        let lifeline = setting
+            .machine
+            .program
+            .as_ref()
+            .filter(|_| busy || !graph.pipeline().finally.is_empty())
+            .and_then(|program| Lifeline::start(program, setting.lock.file()).ok());
+        let shop = Shop {
+            project,
+            machine: setting.machine,
+            store: setting.store,
+            workspace: setting.workspace,
+            judge: &judge,
+            bus: &bus,
+            cancel: &self.control.cancel,
+            lifeline,
+            mask: preflight::mask(project, setting.machine),
+            paths: graph.pipeline().artifacts.iter().map(|_| Mutex::new(())).collect(),
+        };
+        bus.notice_untraced(busy);
+        let sender = self.control.sender.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let mut failed = vetoed.is_some();
+        let mut error = vetoed;
+        let mut interrupted = false;
+        if !failed {
+            let work = drive::Drive::new(&shop, &inputs, &plan, options, &history);
+            let ended = work.go(sender, &self.receiver)?;
+            interrupted = ended.interrupted;
+            failed = ended.failed;
+            error = ended.error;
+            let settled = finish::Settled { states: &ended.states, contents: &ended.contents };
+            let whole = !failed && !interrupted;
+            if let Some(problem) = finish::settle(&shop, options, &settled, whole) {
+                failed = true;
+                error.get_or_insert(problem);
+            }
+        }
+        if let Err(problem) = setting.store.sync() {
+            bus.notice("not-kept", format!("what ran may not survive a power cut: {problem}"));
+        }
+        let status = |failed: bool| match (interrupted, failed) {
+            (true, _) => Status::Interrupted,
+            (_, true) => Status::Failed,
+            _ => Status::Succeeded,
+        };
+        let so_far = tally.summary(&self.id, status(failed), began.elapsed(), error.as_ref());
+        if let Some(problem) = finally::run(&shop, &so_far, began) {
+            failed = true;
+            error.get_or_insert(problem);
+        }
+        let summary = tally.summary(&self.id, status(failed), began.elapsed(), error.as_ref());
+        bus.emit(Body::RunFinished(Finished {
+            status: status(failed),
+            seconds: began.elapsed().as_secs_f64(),
+            counts: summary.counts,
+            saved_seconds: summary.saved_seconds,
+            error: error.clone(),
+        }));
+        drop(shop);
+        let hook_failed = hooks.finish(&bus);
+        if hook_failed && !failed {
+            failed = true;
+            error.get_or_insert(Problem {
+                code: "hook".into(),
+                message: "a hook that counts failed".into(),
+                help: String::new(),
+            });
+        }
+        drop(bus);
+        Ok(tally.summary(&self.id, status(failed), began.elapsed(), error.as_ref()))
+    }
+}
+
+fn started(setting: &Setting<'_>, options: &Options) -> Started {
+    Started {
+        project: setting.project.name.clone(),
+        root: setting.project.root.display().to_string(),
+        env: setting.project.graph.pipeline().env.clone(),
+        targets: options.targets.clone(),
+        jobs: options.jobs,
+        jalon: env!("CARGO_PKG_VERSION").into(),
+        host: setting.machine.host.clone(),
+        pid: std::process::id(),
+        commit: String::new(),
+    }
+}
+
+fn planned(setting: &Setting<'_>, options: &Options, plan: &Plan, history: &History<'_>) -> Planned {
+    let graph = &setting.project.graph;
+    let mut expected = 0.0;
+    for (at, verdict) in plan.verdicts.iter().enumerate() {
+        if matches!(verdict, Verdict::Run | Verdict::Maybe) {
+            let name = graph.node(NodeId(at as u32)).name.to_string();
+            expected += history.of(&name).first().map_or(0.0, |earlier| earlier.seconds);
+        }
+    }
+    Planned {
+        project: setting.project.name.clone(),
+        env: graph.pipeline().env.clone(),
+        targets: options.targets.clone(),
+        nodes: options.selection.selected.iter().filter(|&&selected| selected).count() as u64,
+        hit: plan.count(Verdict::Hit) + plan.count(Verdict::HitRemote),
+        run: plan.count(Verdict::Run),
+        maybe: plan.count(Verdict::Maybe),
+        expected,
+    }
+}

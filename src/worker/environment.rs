@@ -1,0 +1,75 @@
+//! What a node sees of the environment: the fixed few, what it names, and nothing else.
+//!
+//! Pure: the caller's variables come in as a list. Which of them count for the key is decided here too,
+//! so that what is visible and what is hashed cannot drift apart.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+use jalon_conf::pipeline::Node;
+
+/// Visible, never hashed.
+const PASSED: [&str; 5] = ["PATH", "HOME", "USER", "TMPDIR", "TERM"];
+/// Visible, hashed as text.
+const TEXTS: [&str; 6] = ["LANG", "LANGUAGE", "TZ", "PYTHONHASHSEED", "OMP_NUM_THREADS", "SOURCE_DATE_EPOCH"];
+/// Visible, hashed by what they point to.
+pub const PLACES: [&str; 3] = ["PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX"];
+
+/// The variables jalon was started with.
+pub type Variables = BTreeMap<OsString, OsString>;
+
+/// Whether a variable is hashed as text when it is set.
+fn is_text(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| TEXTS.contains(&name) || name.starts_with("LC_"))
+}
+
+/// The variables that every node sees and that count as text, sorted.
+pub fn hashed_texts(caller: &Variables) -> impl Iterator<Item = (&OsString, &OsString)> {
+    caller.iter().filter(|(name, _)| is_text(name))
+}
+
+/// What everyone who is executed for the user sees: [`PASSED`], the hashed ones, and those named.
+pub fn base(caller: &Variables, pass: &[String]) -> Variables {
+    caller
+        .iter()
+        .filter(|(name, _)| {
+            is_text(name)
+                || name.to_str().is_some_and(|name| {
+                    PASSED.contains(&name) || PLACES.contains(&name) || pass.iter().any(|passed| passed == name)
+                })
+        })
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// The environment of a node: [`base`], its secrets, its own `env` over all.
+///
+/// # Errors
+/// The names of secrets that are not set.
+pub fn of_node(caller: &Variables, node: &Node) -> Result<Variables, Vec<String>> {
+    let mut all = base(caller, &node.pass_env);
+    add_secrets(caller, node.secrets.iter().map(|(name, _)| name), &mut all)?;
+    all.extend(node.env.iter().map(|(name, value)| (name.into(), value.into())));
+    Ok(all)
+}
+
+/// Adds secrets from the caller's variables.
+///
+/// # Errors
+/// The names of those that are not set.
+pub fn add_secrets<'a>(
+    caller: &Variables,
+    names: impl IntoIterator<Item = &'a String>,
+    into: &mut Variables,
+) -> Result<(), Vec<String>> {
+    let mut unset = Vec::new();
+    for name in names {
+        match caller.get(OsStr::new(name)) {
+            Some(value) => {
+                into.insert(name.into(), value.clone());
+            }
+            None => unset.push(name.clone()),
+        }
+    }
+    if unset.is_empty() { Ok(()) } else { Err(unset) }
+}

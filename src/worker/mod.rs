@@ -1,0 +1,9 @@
+//! Executing one attempt of one node: a process, its environment and what it prints.
+//!
+//! Knows nothing of keys, store or schedule.
+
+pub mod environment;
+pub mod lifeline;
+pub mod mask;
+pub mod process;
+pub mod transcript;

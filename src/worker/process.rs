@@ -1,0 +1,366 @@
+//! One process group, from start to end: what it prints, how long it may take, how it is stopped.
+//!
+//! The child leads a group of its own, so that stopping it stops all it started. When it has ended, what
+//! it left behind in its group is killed: a background process must not go on writing outputs that are
+//! being taken. Knows nothing of nodes.
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+use super::lifeline::Lifeline;
+use super::mask::Mask;
+use super::transcript::Transcript;
+
+/// From asking a group to end to making it.
+pub const GRACE: Duration = Duration::from_secs(10);
+/// How long pipes are read after the child ended, if something still holds them.
+const LINGER: Duration = Duration::from_millis(300);
+
+/// What to execute.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Program and arguments; at least one element.
+    pub argv: &'a [OsString],
+    /// Working directory.
+    pub cwd: &'a Path,
+    /// The whole environment.
+    pub env: &'a [(OsString, OsString)],
+    /// Bytes for standard input; none is the null device.
+    pub stdin: Option<&'a [u8]>,
+    /// Limit on wall time.
+    pub timeout: Option<Duration>,
+    /// Secrets to hide in what it prints.
+    pub mask: &'a Mask,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub enum How {
+    /// By itself.
+    Exit(i32),
+    /// By a signal that was not ours.
+    Signal(i32),
+    /// It took longer than it might.
+    TimedOut,
+    /// The run was stopped.
+    Cancelled,
+    /// It could not be started.
+    NotStarted(io::Error),
+}
+
+/// What is known once it ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// How.
+    pub how: How,
+    /// Wall time.
+    pub wall: Duration,
+    /// CPU time in user mode, it and all it waited for.
+    pub user: Duration,
+    /// CPU time in the kernel, likewise.
+    pub system: Duration,
+    /// Largest resident set of one process, in bytes.
+    pub max_rss: u64,
+}
+
+impl Ended {
+    fn not_started(error: io::Error) -> Ended {
+        Ended { how: How::NotStarted(error), wall: Duration::ZERO, user: Duration::ZERO, system: Duration::ZERO, max_rss: 0 }
+    }
+}
+
+/// A word to all running processes that they must end. Shared by all workers of a run.
+#[derive(Debug)]
+pub struct Cancel {
+    level: AtomicU8,
+    wake: OwnedFd,
+}
+
+impl Cancel {
+    /// Nothing is cancelled yet.
+    ///
+    /// # Errors
+    /// No descriptor to be had.
+    pub fn new() -> io::Result<Cancel> {
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Cancel { level: AtomicU8::new(0), wake })
+    }
+
+    /// The first call asks, the second kills. Safe to call from any thread.
+    pub fn raise(&self) {
+        let level = self.level.load(Ordering::SeqCst);
+        self.level.store(level.saturating_add(1).min(2), Ordering::SeqCst);
+        // Never read, so it wakes every poll until the run ends; a full counter is as good.
+        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+    }
+
+    /// Whether anyone called [`Cancel::raise`].
+    pub fn raised(&self) -> bool {
+        self.level.load(Ordering::SeqCst) > 0
+    }
+}
+
+/// Executes a request to its end. `transcript` gets what it prints, masked; `live` gets it as it comes.
+pub fn execute(
+    request: &Request<'_>,
+    cancel: &Cancel,
+    lifeline: Option<&Lifeline>,
+    transcript: &mut Transcript,
+    live: &mut dyn FnMut(u8, &[u8]),
+) -> Ended {
+    let Some((program, arguments)) = request.argv.split_first() else {
+        return Ended::not_started(io::Error::new(io::ErrorKind::InvalidInput, "an empty command"));
+    };
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(request.cwd)
+        .env_clear()
+        .envs(request.env.iter().map(|(name, value)| (name, value)))
+        .stdin(if request.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let started = Instant::now();
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return Ended::not_started(error),
+    };
+    let group = Pid::from_child(&child);
+    if let Some(lifeline) = lifeline {
+        lifeline.guard(group);
+    }
+    feed(&mut child, request.stdin);
+    let mut watch = Watch::new(request, group, started);
+    watch.follow(&mut child, cancel, transcript, live);
+    let ended = watch.end(&mut child, transcript, live);
+    if let Some(lifeline) = lifeline {
+        lifeline.release(group);
+    }
+    ended
+}
+
+/// Standard input goes in from a thread of its own: a child that never reads must not hold us up.
+fn feed(child: &mut Child, bytes: Option<&[u8]>) {
+    if let (Some(mut stdin), Some(bytes)) = (child.stdin.take(), bytes) {
+        let bytes = bytes.to_vec();
+        std::thread::spawn(move || {
+            // A child that does not read its input is free not to.
+            let _ = io::Write::write_all(&mut stdin, &bytes);
+        });
+    }
+}
+
+struct Watch<'a> {
+    request: &'a Request<'a>,
+    group: Pid,
+    started: Instant,
+    streams: [super::mask::Stream<'a>; 2],
+    asked: Option<(Instant, bool)>,
+    killed: bool,
+}
+
+impl<'a> Watch<'a> {
+    fn new(request: &'a Request<'a>, group: Pid, started: Instant) -> Self {
+        let streams = [request.mask.stream(), request.mask.stream()];
+        Watch { request, group, started, streams, asked: None, killed: false }
+    }
+
+    /// Reads both pipes until the child has ended.
+    fn follow(&mut self, child: &mut Child, cancel: &Cancel, transcript: &mut Transcript, live: &mut dyn FnMut(u8, &[u8])) {
+        let pidfd = pidfd_open(self.group, PidfdFlags::empty()).ok();
+        let mut open = [child.stdout.is_some(), child.stderr.is_some()];
+        let mut ended: Option<Instant> = None;
+        loop {
+            if ended.is_some_and(|at| at.elapsed() >= LINGER) || (ended.is_some() && open == [false, false]) {
+                return;
+            }
+            self.stop_if_due(cancel);
+            let wait = self.wait(ended.is_some(), pidfd.is_some());
+            let ready = wait_for(child, pidfd.as_ref(), &cancel.wake, open, ended.is_some(), self.asked.is_some(), wait);
+            let mut buffer = [0u8; 32 * 1024];
+            for stream in 0..2 {
+                if ready.streams[stream] && !self.drain(child, stream, &mut buffer, transcript, live) {
+                    open[stream] = false;
+                }
+            }
+            let over = ready.child || (pidfd.is_none() && has_ended(self.group));
+            if over && ended.is_none() {
+                ended = Some(Instant::now());
+                // It is a zombie still, so its group's number cannot have been given to anyone else.
+                let _ = kill_process_group(self.group, Signal::KILL);
+            }
+        }
+    }
+
+    /// Asks the group to end when its time is over or the run is stopped; kills it when asking did not help.
+    fn stop_if_due(&mut self, cancel: &Cancel) {
+        let late = self.request.timeout.is_some_and(|limit| self.started.elapsed() >= limit);
+        if self.asked.is_none() && (late || cancel.raised()) {
+            self.asked = Some((Instant::now(), !cancel.raised()));
+            let _ = kill_process_group(self.group, Signal::TERM);
+        }
+        let Some((asked, _)) = self.asked else { return };
+        let insist = cancel.level.load(Ordering::SeqCst) >= 2 || asked.elapsed() >= GRACE;
+        if insist && !self.killed {
+            self.killed = true;
+            let _ = kill_process_group(self.group, Signal::KILL);
+        }
+    }
+
+    fn wait(&self, ended: bool, has_pidfd: bool) -> Option<Duration> {
+        let mut wait = (!has_pidfd).then_some(Duration::from_millis(20));
+        let mut at_most = |limit: Duration| wait = Some(wait.map_or(limit, |wait| wait.min(limit)));
+        if ended {
+            at_most(LINGER / 10);
+        }
+        match self.asked {
+            None => {
+                if let Some(limit) = self.request.timeout {
+                    at_most(limit.saturating_sub(self.started.elapsed()));
+                }
+            }
+            // The second signal may come any time, and the word for it has woken us for good.
+            Some(_) => at_most(Duration::from_millis(50)),
+        }
+        wait
+    }
+
+    /// Whether the stream is still open.
+    fn drain(
+        &mut self,
+        child: &mut Child,
+        stream: usize,
+        buffer: &mut [u8],
+        transcript: &mut Transcript,
+        live: &mut dyn FnMut(u8, &[u8]),
+    ) -> bool {
+        let read = match stream {
+            0 => child.stdout.as_mut().map(|pipe| pipe.read(buffer)),
+            _ => child.stderr.as_mut().map(|pipe| pipe.read(buffer)),
+        };
+        match read {
+            Some(Ok(count)) if count > 0 => {
+                let masked = self.streams[stream].push(&buffer[..count]);
+                transcript.push(stream as u8 + 1, &masked);
+                live(stream as u8 + 1, &masked);
+                true
+            }
+            Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => true,
+            _ => false,
+        }
+    }
+
+    fn end(self, child: &mut Child, transcript: &mut Transcript, live: &mut dyn FnMut(u8, &[u8])) -> Ended {
+        for (stream, rest) in self.streams.into_iter().enumerate() {
+            let rest = rest.end();
+            transcript.push(stream as u8 + 1, &rest);
+            live(stream as u8 + 1, &rest);
+        }
+        let (status, user, system, max_rss) = reap(child);
+        let wall = self.started.elapsed();
+        let how = match (self.asked, status.code(), status.signal()) {
+            // It was asked to end and did its work all the same: believe the work.
+            (Some(_), Some(0), _) => How::Exit(0),
+            (Some((_, true)), ..) => How::TimedOut,
+            (Some((_, false)), ..) => How::Cancelled,
+            (None, Some(code), _) => How::Exit(code),
+            (None, None, signal) => How::Signal(signal.unwrap_or(0)),
+        };
+        Ended { how, wall, user, system, max_rss }
+    }
+}
+
+struct Ready {
+    streams: [bool; 2],
+    child: bool,
+}
+
+fn wait_for(
+    child: &Child,
+    pidfd: Option<&OwnedFd>,
+    wake: &OwnedFd,
+    open: [bool; 2],
+    ended: bool,
+    asked: bool,
+    wait: Option<Duration>,
+) -> Ready {
+    let interest = PollFlags::IN;
+    let mut fds = Vec::with_capacity(4);
+    let mut whose = Vec::with_capacity(4);
+    if let (true, Some(out)) = (open[0], &child.stdout) {
+        fds.push(PollFd::from_borrowed_fd(out.as_fd(), interest));
+        whose.push(0);
+    }
+    if let (true, Some(err)) = (open[1], &child.stderr) {
+        fds.push(PollFd::from_borrowed_fd(err.as_fd(), interest));
+        whose.push(1);
+    }
+    if let (false, Some(pidfd)) = (ended, pidfd) {
+        fds.push(PollFd::from_borrowed_fd(pidfd.as_fd(), interest));
+        whose.push(2);
+    }
+    if !asked {
+        fds.push(PollFd::from_borrowed_fd(wake.as_fd(), interest));
+        whose.push(3);
+    }
+    let timeout = wait.map(|wait| Timespec {
+        tv_sec: wait.as_secs() as i64,
+        tv_nsec: i64::from(wait.subsec_nanos()),
+    });
+    let mut ready = Ready { streams: [false; 2], child: false };
+    // An interrupted poll is a poll that found nothing.
+    if poll(&mut fds, timeout.as_ref()).is_err() {
+        return ready;
+    }
+    for (fd, whose) in fds.iter().zip(whose) {
+        let hit = !fd.revents().is_empty();
+        match whose {
+            0 | 1 => ready.streams[whose] = hit,
+            2 => ready.child = hit,
+            _ => {}
+        }
+    }
+    ready
+}
+
+/// Whether the child has ended, without reaping it.
+fn has_ended(pid: Pid) -> bool {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::Pid(pid), options), Ok(Some(_)))
+}
+
+/// Reaps the child with what it cost: user time, system time, largest resident set in bytes.
+fn reap(child: &mut Child) -> (ExitStatus, Duration, Duration, u64) {
+    let mut status = 0;
+    // SAFETY: an all-zero rusage is a valid one; wait4 writes both on success, and the pid is that of a
+    // child that nobody else reaps (std reaps only in `wait`, which is not called before).
+    let (reaped, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        let mut reaped = -1;
+        for _ in 0..1000 {
+            reaped = libc::wait4(child.id() as i32, &raw mut status, 0, &raw mut usage);
+            if reaped >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+                break;
+            }
+        }
+        (reaped, usage)
+    };
+    if reaped < 0 {
+        let status = child.wait().unwrap_or_else(|_| ExitStatus::from_raw(0x7f00));
+        return (status, Duration::ZERO, Duration::ZERO, 0);
+    }
+    let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    (ExitStatus::from_raw(status), time(usage.ru_utime), time(usage.ru_stime), usage.ru_maxrss as u64 * unit)
+}
