@@ -27,7 +27,7 @@ use crate::judge::{Judge, Judged, is_cached};
 use crate::project::{Machine, Project};
 use crate::worker::lifeline::Lifeline;
 use crate::worker::mask::Mask;
-use crate::worker::process::{self, Cancel, Ended, How};
+use crate::worker::process::{self, Cancel, Ended, Execute, How};
 use crate::worker::transcript::{self, Kept, Transcript};
 use crate::worker::environment;
 use crate::workspace::{PRIVATE_DIRECTORY, PublishError, Rescued, Workspace, fits};
@@ -48,6 +48,8 @@ pub struct Shop<'a> {
     pub bus: &'a Bus,
     /// The word to stop.
     pub cancel: &'a Cancel,
+    /// What executes.
+    pub executor: &'a dyn Execute,
     /// The helper that outlives us.
     pub lifeline: Option<Lifeline>,
     /// Secrets to hide.
@@ -303,7 +305,7 @@ impl Shop<'_> {
                 self.bus.emit(Body::NodeOutput { node: name.clone(), stream, text });
             }
         };
-        let ended = process::execute(&request, self.cancel, self.lifeline.as_ref(), &mut transcript, &mut live);
+        let ended = self.executor.execute(&request, self.cancel, self.lifeline.as_ref(), &mut transcript, &mut live);
         let tail = transcript.tail();
         let transcript = self.keep(transcript);
         let told = |failure: Failure| Failure { transcript, tail: tail.clone(), wall: ended.wall, ..failure };

@@ -75,7 +75,7 @@ fn one(shop: &Shop<'_>, finally: &Finally, summary: &Summary, began: Instant) ->
             shop.bus.emit(crate::event::Body::NodeOutput { node: name.clone(), stream, text });
         }
     };
-    let ended = process::execute(&request, &cancel, shop.lifeline.as_ref(), &mut transcript, &mut live);
+    let ended = shop.executor.execute(&request, &cancel, shop.lifeline.as_ref(), &mut transcript, &mut live);
     let tail = transcript.tail();
     if let (crate::worker::transcript::Kept::File(path), _) = transcript.finish() {
         crate::worker::transcript::discard(&path);

@@ -34,7 +34,7 @@ use crate::project::{Machine, Project};
 use crate::report::tally::{Summary, Tally};
 use crate::verdict::Verdict;
 use crate::worker::lifeline::Lifeline;
-use crate::worker::process::Cancel;
+use crate::worker::process::{Cancel, Execute};
 use crate::workspace::Workspace;
 use jalon_conf::pipeline::NodeId;
 
@@ -80,6 +80,8 @@ pub struct Setting<'a> {
     pub workspace: &'a Workspace,
     /// The machine's part of all keys.
     pub ambient: Ambient,
+    /// What executes nodes.
+    pub executor: &'a dyn Execute,
     /// The workspace's lock, for the helper that outlives us.
     pub lock: &'a crate::workspace::lock::Lock,
 }
@@ -246,6 +248,7 @@ impl Run {
             judge: &judge,
             bus: &bus,
             cancel: &self.control.cancel,
+            executor: setting.executor,
             lifeline,
             mask: preflight::mask(project, setting.machine),
             paths: graph.pipeline().artifacts.iter().map(|_| Mutex::new(())).collect(),

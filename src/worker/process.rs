@@ -109,8 +109,37 @@ impl Cancel {
     }
 }
 
-/// Executes a request to its end. `transcript` gets what it prints, masked; `live` gets it as it comes.
-pub fn execute(
+/// What executes requests: processes of the system, or a stand-in where thousands of runs are to be compared.
+pub trait Execute: Sync {
+    /// Executes a request to its end. `transcript` gets what it prints, masked; `live` gets it as it comes.
+    fn execute(
+        &self,
+        request: &Request<'_>,
+        cancel: &Cancel,
+        lifeline: Option<&Lifeline>,
+        transcript: &mut Transcript,
+        live: &mut dyn FnMut(u8, &[u8]),
+    ) -> Ended;
+}
+
+/// Processes of the system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Processes;
+
+impl Execute for Processes {
+    fn execute(
+        &self,
+        request: &Request<'_>,
+        cancel: &Cancel,
+        lifeline: Option<&Lifeline>,
+        transcript: &mut Transcript,
+        live: &mut dyn FnMut(u8, &[u8]),
+    ) -> Ended {
+        execute(request, cancel, lifeline, transcript, live)
+    }
+}
+
+fn execute(
     request: &Request<'_>,
     cancel: &Cancel,
     lifeline: Option<&Lifeline>,

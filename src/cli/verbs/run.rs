@@ -36,6 +36,7 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
         store: &session.store,
         workspace: &workspace,
         ambient: session.ambient(),
+        executor: &jalon::worker::process::Processes,
         lock: &lock,
     };
     let summary = run.execute(&setting, &options, sinks).map_err(|error| refused(&session, error))?;
@@ -140,7 +141,7 @@ impl Sink for Trace {
             return;
         }
         if let (Some(writer), Ok(text)) = (&mut self.writer, serde_json::to_vec(event))
-            && writer.append(&text).is_err()
+            && (writer.append(&text).is_err() || (matters(&event.body) && writer.flush().is_err()))
         {
             self.writer = None;
         }
@@ -151,6 +152,11 @@ impl Sink for Trace {
             let _ = writer.finish();
         }
     }
+}
+
+/// What whoever reads along waits for; the rest may come with it.
+fn matters(body: &Body) -> bool {
+    !matches!(body, Body::NodeHit(_) | Body::NodeQueued { .. } | Body::ArtifactStored { .. })
 }
 
 /// `--events FILE`.
