@@ -6,5 +6,7 @@ pub mod html;
 pub mod junit;
 pub mod markdown;
 pub mod plan;
+#[cfg(test)]
+mod sample;
 pub mod tally;
 pub mod words;

@@ -40,6 +40,31 @@ pub fn count(number: u64, one: &str) -> String {
     format!("{text} {one}{}", if number == 1 { "" } else { "s" })
 }
 
+/// Text as reports can hold it: without terminal escapes (ECMA-48 control sequences and strings) and control
+/// characters; line breaks and tabs stay.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\x1b' => match rest.next() {
+                // Parameters, then one final byte.
+                Some('[') => while rest.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
+                // Titles and links: up to BEL or ESC \.
+                Some(']') => while rest.next().is_some_and(|c| c != '\x07' && c != '\\') {},
+                _ => {}
+            },
+            // A line break of another system, or a progress bar that was drawn over itself.
+            '\r' if rest.peek() == Some(&'\n') => {}
+            '\r' => out.push('\n'),
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +80,17 @@ mod tests {
         assert_eq!(size(1024 * 1024 - 1), "1.0 MiB");
         assert_eq!(count(1, "node"), "1 node");
         assert_eq!(count(4812, "node"), "4,812 nodes");
+    }
+
+    #[test]
+    fn escapes_and_control_characters_go() {
+        assert_eq!(
+            printable("a\x1b[1;31mb\x1b[0m\tc\0\r\nd\re\u{9b}f"),
+            "ab\tc\nd\nef"
+        );
+        assert_eq!(
+            printable("\x1b]8;;http://x\x1b\\link\x1b]8;;\x07 x\x1b["),
+            "link x"
+        );
     }
 }
