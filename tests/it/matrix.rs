@@ -8,7 +8,7 @@ pass_env = ["LOG"]
 [node.train]
 matrix = { model = ["gbm", "mlp"], seed = [1, 2] }
 skip = [{ model = "mlp", seed = 2 }]
-cmd = 'echo train'['{{matrix.model}},{{matrix.seed}}']' >> "$LOG"; echo {{matrix}} > {{out.model}}'
+cmd = '''echo train'['{{matrix.model}},{{matrix.seed}}']' >> "$LOG"; echo {{matrix}} > {{out.model}}'''
 out = { model = "models/{{matrix}}.txt" }
 [node.all]
 cmd = 'cat {{in.model}} > {{out.all}}'

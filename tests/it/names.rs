@@ -44,7 +44,7 @@ fn sources_and_outputs_with_strange_names() {
                 "{name:?}"
             );
             project.write(&format!("in/{name}"), "content\n");
-            project.edit("jalon.toml", "echo n", "echo  n");
+            project.edit("jalon.toml", "echo ", "echo  ");
         }
     }
 }

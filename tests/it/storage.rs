@@ -2,29 +2,56 @@
 
 use std::process::Command;
 
-use crate::project::{FIXTURE_NODES, Project, files_below, is_root, skip};
+use crate::project::{Project, files_below, is_root, skip};
 
-fn expected() -> (String, String) {
+/// What the fixture gives.
+fn expected() -> &'static (String, String) {
+    static EXPECTED: std::sync::OnceLock<(String, String)> = std::sync::OnceLock::new();
+    EXPECTED.get_or_init(|| outputs(&fixture_that_ran()))
+}
+
+fn fixture_that_ran() -> Project {
     let project = Project::fixture();
     project.run_ok(&[]);
+    project
+}
+
+fn outputs(project: &Project) -> (String, String) {
     (project.read("joined.txt"), project.read("metrics.json"))
 }
 
 /// After some damage: the run succeeds, what it leaves is right, and the next one is at rest.
-fn assert_recovers(project: &Project, what: &str) {
+fn recovers(project: &Project, what: &str) -> Result<(), String> {
     let run = project.run(&[]);
-    assert_eq!(run.output.code, 0, "{what}:\n{}", run.output);
-    assert_eq!(
-        (project.read("joined.txt"), project.read("metrics.json")),
-        expected(),
-        "{what}"
-    );
+    if run.output.code != 0 {
+        return Err(format!("{what}: the run fails:\n{}", run.output));
+    }
+    let found = outputs(project);
+    if found != *expected() {
+        return Err(format!("{what}: wrong: {found:?}"));
+    }
     project.executed();
-    project.run_ok(&[]);
-    assert_eq!(
-        project.executed(),
-        [""; 0],
-        "{what}: the run after it has nothing to do"
+    let run = project.run(&[]);
+    let again = project.executed();
+    if run.output.code != 0 || !again.is_empty() {
+        return Err(format!(
+            "{what}: the run after it executes {again:?}:\n{}",
+            run.output
+        ));
+    }
+    Ok(())
+}
+
+/// All that went wrong, at once.
+#[track_caller]
+fn assert_all(results: Vec<Result<(), String>>) {
+    let count = results.len();
+    let wrong: Vec<String> = results.into_iter().filter_map(Result::err).collect();
+    assert!(
+        wrong.is_empty(),
+        "{} of {count}:\n\n{}",
+        wrong.len(),
+        wrong.join("\n\n")
     );
 }
 
@@ -43,12 +70,14 @@ fn writable(path: &std::path::Path) {
 
 #[test]
 fn a_flipped_byte_anywhere() {
-    let project = Project::fixture();
-    project.run_ok(&[]);
-    for file in files_below(&project.path(".jalon")) {
-        let Ok(mut bytes) = std::fs::read(&file) else {
-            continue;
+    let mut project = fixture_that_ran();
+    let mut results = Vec::new();
+    let count = files_below(&project.path(".jalon")).len();
+    for index in 0..count {
+        let Some(file) = files_below(&project.path(".jalon")).into_iter().nth(index) else {
+            break;
         };
+        let mut bytes = std::fs::read(&file).unwrap();
         if bytes.is_empty() {
             continue;
         }
@@ -58,40 +87,60 @@ fn a_flipped_byte_anywhere() {
         writable(&file);
         std::fs::write(&file, bytes).unwrap();
         forget_outputs(&project);
-        assert_recovers(&project, &format!("damaged {}", file.display()));
+        let name = file
+            .strip_prefix(&project.dir)
+            .unwrap()
+            .display()
+            .to_string();
+        results.push(recovers(&project, &format!("damaged {name}")));
+        if results.last().is_some_and(Result::is_err) {
+            project = fixture_that_ran();
+        }
     }
+    assert_all(results);
 }
 
 #[test]
 fn damage_everywhere_at_once() {
-    for (what, spoil) in [
-        (
-            "cut in half",
-            (|bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2)) as fn(&mut Vec<u8>),
-        ),
+    let mut results = Vec::new();
+    let ways: [(&str, fn(&mut Vec<u8>)); 4] = [
+        ("cut in half", |bytes| bytes.truncate(bytes.len() / 2)),
         ("emptied", |bytes| bytes.clear()),
         ("zeroed", |bytes| bytes.fill(0)),
         ("grown", |bytes| bytes.extend_from_slice(b"more")),
-    ] {
-        let project = Project::fixture();
-        project.run_ok(&[]);
+    ];
+    for (what, spoil, marker) in ways
+        .iter()
+        .flat_map(|way| [(way.0, way.1, true), (way.0, way.1, false)])
+    {
+        let project = fixture_that_ran();
         for file in files_below(&project.path(".jalon")) {
+            if !marker && file.file_name().is_some_and(|name| name == "FORMAT") {
+                continue;
+            }
             let mut bytes = std::fs::read(&file).unwrap();
             spoil(&mut bytes);
             writable(&file);
             std::fs::write(&file, bytes).unwrap();
         }
         forget_outputs(&project);
-        assert_recovers(&project, what);
+        results.push(recovers(
+            &project,
+            &format!(
+                "{what}, the store's marker {}",
+                if marker { "too" } else { "not" }
+            ),
+        ));
     }
+    assert_all(results);
 }
 
 /// Two files of the store change places: each is whole, and each is not what its name says.
 #[test]
 fn swapped_files_are_not_believed() {
-    let project = Project::fixture();
-    project.run_ok(&[]);
-    let files = files_below(&project.store());
+    let project = fixture_that_ran();
+    let mut files = files_below(&project.store());
+    files.retain(|file| file.file_name().is_some_and(|name| name != "FORMAT"));
     for pair in files.windows(2) {
         let (one, two) = (
             std::fs::read(&pair[0]).unwrap(),
@@ -103,7 +152,7 @@ fn swapped_files_are_not_believed() {
         std::fs::write(&pair[1], one).unwrap();
     }
     forget_outputs(&project);
-    assert_recovers(&project, "swapped");
+    assert_all(vec![recovers(&project, "swapped")]);
 }
 
 #[test]
@@ -139,38 +188,36 @@ fn damage_is_found_by_verify() {
 
 #[test]
 fn a_vanished_store_costs_a_run() {
+    let mut results = Vec::new();
     for gone in [".jalon", ".jalon/store"] {
-        let project = Project::fixture();
-        project.run_ok(&[]);
-        project.executed();
+        let project = fixture_that_ran();
         project.remove(gone);
-        assert_recovers(&project, gone);
+        results.push(recovers(&project, gone));
     }
+    assert_all(results);
 }
 
 /// Each part of the store by itself, as a cleaning script or a half-copied cache would leave it.
 #[test]
 fn any_part_of_it_may_vanish() {
-    let project = Project::fixture();
-    project.run_ok(&[]);
+    let project = fixture_that_ran();
     let mut parts = Vec::new();
-    for root in [project.path(".jalon"), project.store()] {
-        for entry in std::fs::read_dir(root).unwrap() {
-            parts.push(entry.unwrap().file_name().to_str().unwrap().to_owned());
+    for root in [".jalon", ".jalon/store"] {
+        for entry in std::fs::read_dir(project.path(root)).unwrap() {
+            parts.push(format!(
+                "{root}/{}",
+                entry.unwrap().file_name().to_str().unwrap()
+            ));
         }
     }
+    let mut results = Vec::new();
     for part in parts {
-        for root in [project.path(".jalon"), project.store()] {
-            let path = root.join(&part);
-            if path.is_dir() {
-                std::fs::remove_dir_all(&path).unwrap();
-            } else if path.exists() {
-                std::fs::remove_file(&path).unwrap();
-            }
-        }
+        let project = fixture_that_ran();
+        project.remove(&part);
         forget_outputs(&project);
-        assert_recovers(&project, &part);
+        results.push(recovers(&project, &format!("without {part}")));
     }
+    assert_all(results);
 }
 
 /// Runs as an ordinary user where the test is root's, since root writes through read-only.
@@ -299,7 +346,6 @@ fn a_full_disk() {
     );
     project.run_ok(&[]);
     assert_eq!(project.executed(), ["evaluate"]);
-    let _ = FIXTURE_NODES;
 }
 
 #[test]
@@ -315,10 +361,7 @@ fn hardlinks_on_request_are_read_only() {
     project.executed();
     project.run_ok(&[]);
     assert_eq!(project.executed(), [""; 0]);
-    assert_eq!(
-        (project.read("joined.txt"), project.read("metrics.json")),
-        expected()
-    );
+    assert_eq!(outputs(&project), *expected());
     project.edit("raw.txt", "two", "three");
     project.run_ok(&[]);
     assert!(
