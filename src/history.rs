@@ -4,7 +4,7 @@
 //! a fresh clone that shares the store has its predecessor's history. Knows nothing of running.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jalon_store::LocalStore;
 use jalon_store::digest::ActionKey;
@@ -20,7 +20,13 @@ pub struct History<'a> {
     store: &'a LocalStore,
     project: String,
     before: Option<String>,
-    known: OnceCell<HashMap<String, Vec<Earlier>>>,
+    known: OnceCell<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    earlier: HashMap<String, Vec<Earlier>>,
+    unfinished: HashSet<String>,
 }
 
 /// A run, as far as its trace tells.
@@ -121,26 +127,52 @@ impl<'a> History<'a> {
 
     /// Earlier successes of a node, newest first, each key once.
     pub fn of(&self, node: &str) -> &[Earlier] {
-        self.known.get_or_init(|| self.gather()).get(node).map(Vec::as_slice).unwrap_or_default()
+        self.known().earlier.get(node).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether the last run that reached a node saw it fail or cut off.
+    pub fn is_unfinished(&self, node: &str) -> bool {
+        self.known().unfinished.contains(node)
+    }
+
+    /// Whether there is no run at all.
+    pub fn is_empty(&self) -> bool {
+        self.ids().is_ok_and(|mut ids| ids.next().is_none())
+    }
+
+    fn known(&self) -> &Known {
+        self.known.get_or_init(|| self.gather())
     }
 
     /// Unreadable history explains less; it never stops a run.
-    fn gather(&self) -> HashMap<String, Vec<Earlier>> {
-        let mut known: HashMap<String, Vec<Earlier>> = HashMap::new();
+    fn gather(&self) -> Known {
+        let mut known = Known::default();
+        let mut seen: HashSet<String> = HashSet::new();
         let Ok(ids) = self.ids() else { return known };
         for id in ids.take(NEAR) {
+            let mut open: HashSet<String> = HashSet::new();
+            let mut closed: HashSet<String> = HashSet::new();
             for event in self.events(&id).unwrap_or_default() {
                 let (node, key, seconds, outputs) = match event.body {
+                    Body::NodeStarted { node, .. } => {
+                        open.insert(node);
+                        continue;
+                    }
                     Body::NodeHit(hit) => (hit.node, hit.key, hit.saved_seconds, hit.outputs),
                     Body::NodeSucceeded(done) => (done.node, done.key, done.seconds, done.outputs),
                     _ => continue,
                 };
+                open.remove(&node);
+                closed.insert(node.clone());
                 let Ok(key) = key.parse() else { continue };
-                let earlier = known.entry(node).or_default();
+                let earlier = known.earlier.entry(node).or_default();
                 if earlier.iter().all(|one| one.key != key) {
                     earlier.push(Earlier { run: id.clone(), key, seconds, outputs: outputs.into_iter().collect() });
                 }
             }
+            known.unfinished.extend(open.iter().filter(|node| !seen.contains(*node)).cloned());
+            seen.extend(open);
+            seen.extend(closed);
         }
         known
     }

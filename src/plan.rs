@@ -47,6 +47,8 @@ pub struct Plan {
     pub judged: Vec<Option<Judged>>,
     /// By artifact: its content, where it is known.
     pub contents: Vec<Option<Content>>,
+    /// The store holds no outcome at all.
+    nothing_known: bool,
 }
 
 impl Plan {
@@ -67,6 +69,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
         reasons: vec![None; graph.len()],
         judged: vec![None; graph.len()],
         contents: Vec::new(),
+        nothing_known: inputs.history.is_empty() && inputs.store.stats()?.records == 0,
     };
     let values = inputs.sources.iter().map(|source| source.map(Some)).collect();
     let mut schedule: Schedule<'_, Option<Content>> = Schedule::new(graph, &inputs.selection.selected, values);
@@ -105,6 +108,8 @@ fn judge(
         let what = unknown.map_or_else(String::new, |&read| graph.artifact(read).name.to_string());
         let (verdict, reason) = match always(inputs, node) {
             Some(reason) => (Verdict::Run, reason),
+            // Nothing was ever recorded, so nothing can be reused.
+            None if plan.nothing_known => (Verdict::Run, Reason::word(Reason::NEW, "")),
             None => (Verdict::Maybe, Reason::word(Reason::UPSTREAM, what)),
         };
         plan.verdicts[at] = verdict;
@@ -204,6 +209,7 @@ pub fn why(inputs: &Inputs<'_>, node: NodeId, judged: &Judged) -> Reason {
         Some(differences) => {
             differences.first().map_or_else(|| Reason::word(Reason::FORGOTTEN, ""), Reason::from)
         }
+        None if inputs.history.is_unfinished(&name) => Reason::word(Reason::UNFINISHED, ""),
         None if earlier.is_empty() => Reason::word(Reason::NEW, ""),
         None => Reason::word(Reason::FORGOTTEN, ""),
     }

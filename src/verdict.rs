@@ -61,7 +61,7 @@ impl Reason {
     pub const GONE: &str = "gone";
     /// The same derivation ran before, but its record is not in the store.
     pub const FORGOTTEN: &str = "forgotten";
-    /// An input will be made again.
+    /// An input will be made first, so nobody knows yet.
     pub const UPSTREAM: &str = "upstream";
     /// Its last attempt with this key failed or was cut off.
     pub const UNFINISHED: &str = "unfinished";
@@ -80,7 +80,7 @@ impl Reason {
             Reason::UNCACHED => "cache = false: runs each time".into(),
             Reason::GONE => format!("{} is needed and no longer kept", self.what),
             Reason::FORGOTTEN => "its record is no longer in the store".into(),
-            Reason::UPSTREAM => format!("{} will be made again", self.what),
+            Reason::UPSTREAM => format!("{} is made first", self.what),
             Reason::UNFINISHED => "did not finish last time".into(),
             field => {
                 let (old, new) = (short(&self.old), short(&self.new));

@@ -11,10 +11,15 @@ pub fn draw(problems: &[Diagnostic], texts: &[(String, String)], plain: bool) ->
     let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_context_lines(1);
     let mut all = String::new();
     for problem in problems {
+        let Some((place, _)) = problem.spans.first() else {
+            let _ = writeln!(all, "{}: {}", word(problem.severity), problem.message);
+            if let Some(help) = &problem.help {
+                let _ = writeln!(all, "  help: {help}");
+            }
+            continue;
+        };
         // Standing before the drawing, so that editors and scripts find the place.
-        if let Some((place, _)) = problem.spans.first() {
-            let _ = writeln!(all, "{}:{}:{}: {}", place.file, place.line, place.column, word(problem.severity));
-        }
+        let _ = writeln!(all, "{}:{}:{}: {}", place.file, place.line, place.column, word(problem.severity));
         let report = report(problem, texts);
         if handler.render_report(&mut all, report.as_ref()).is_err() {
             let _ = writeln!(all, "{}: {}", word(problem.severity), problem.message);

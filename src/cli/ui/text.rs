@@ -8,10 +8,10 @@ use jalon::verdict::{Reason, Verdict};
 use serde_json::Value;
 
 use super::super::args::Common;
-use super::style::{Style, line};
+use super::style::{self, Style, line, pad};
 
 fn width<'a>(names: impl Iterator<Item = &'a str>) -> usize {
-    names.map(|name| name.chars().count()).max().unwrap_or(0).clamp(8, 40)
+    names.map(|name| style::width(&line(name))).max().unwrap_or(0).clamp(8, 40)
 }
 
 /// One line a node, then what it would cost.
@@ -30,7 +30,7 @@ pub fn plan_text(common: &Common, report: &PlanReport) -> String {
         };
         let why = node.reason.as_ref().map(Reason::line).unwrap_or_default();
         let cost = node.expected_seconds.filter(|_| node.verdict != Verdict::Hit).map(words::duration).unwrap_or_default();
-        let row = format!("{word}  {:<width$}  {cost:>9}  {}", line(&node.name), style.dim(&line(&why)));
+        let row = format!("{word}  {}  {cost:>9}  {}", pad(&line(&node.name), width), style.dim(&line(&why)));
         text += row.trim_end();
         text.push('\n');
     }
@@ -108,7 +108,7 @@ pub fn summary_text(common: &Common, summary: &Summary) -> String {
             (_, Some(reason), _) => reason.line(),
             _ => String::new(),
         };
-        let row = format!("{word}  {:<width$}  {time:>9}  {}", line(&node.name), style.dim(&line(&why)));
+        let row = format!("{word}  {}  {time:>9}  {}", pad(&line(&node.name), width), style.dim(&line(&why)));
         text += row.trim_end();
         text.push('\n');
     }
