@@ -54,9 +54,12 @@ impl Binary {
         self.base.join("store")
     }
 
-    /// Does something to one of every so many files of the store.
+    /// Does something to one of every so many files of the store, the marker by which it is known as one aside.
     fn some_of_store(&self, every: u32, mut change: impl FnMut(&Path)) {
-        for (index, file) in files_below(&self.store()).into_iter().enumerate() {
+        let files = files_below(&self.store())
+            .into_iter()
+            .filter(|file| !file.ends_with("FORMAT"));
+        for (index, file) in files.enumerate() {
             if (index as u32).is_multiple_of(every) {
                 change(&file);
             }
