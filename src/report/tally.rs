@@ -279,6 +279,11 @@ impl Tally {
         summary.ended = true;
         summary
     }
+
+    /// Nodes by status, and the seconds that reuse saved.
+    pub fn counts(&self) -> (Counts, f64) {
+        self.fold.lock().unwrap_or_else(PoisonError::into_inner).counts()
+    }
 }
 
 impl Sink for Tally {
@@ -389,7 +394,7 @@ impl Fold {
         }
     }
 
-    fn summary(&self, run: &str, status: Status, seconds: f64, error: Option<&Problem>) -> Summary {
+    fn counts(&self) -> (Counts, f64) {
         let mut counts = Counts::default();
         let mut saved = 0.0;
         for node in &self.nodes {
@@ -403,6 +408,11 @@ impl Fold {
                 _ => &mut counts.blocked,
             } += 1;
         }
+        (counts, saved)
+    }
+
+    fn summary(&self, run: &str, status: Status, seconds: f64, error: Option<&Problem>) -> Summary {
+        let (counts, saved) = self.counts();
         Summary {
             run: run.to_owned(),
             status,

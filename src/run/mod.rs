@@ -279,17 +279,19 @@ impl Run {
             (_, true) => Status::Failed,
             _ => Status::Succeeded,
         };
-        let so_far = tally.summary(&self.id, status(failed), began.elapsed(), error.as_ref());
-        if let Some(problem) = finally::run(&shop, &so_far, began) {
-            failed = true;
-            error.get_or_insert(problem);
+        if !graph.pipeline().finally.is_empty() {
+            let so_far = tally.summary(&self.id, status(failed), began.elapsed(), error.as_ref());
+            if let Some(problem) = finally::run(&shop, &so_far, began) {
+                failed = true;
+                error.get_or_insert(problem);
+            }
         }
-        let summary = tally.summary(&self.id, status(failed), began.elapsed(), error.as_ref());
+        let (counts, saved_seconds) = tally.counts();
         bus.emit(Body::RunFinished(Finished {
             status: status(failed),
             seconds: began.elapsed().as_secs_f64(),
-            counts: summary.counts,
-            saved_seconds: summary.saved_seconds,
+            counts,
+            saved_seconds,
             error: error.clone(),
         }));
         drop(shop);

@@ -4,11 +4,13 @@
 //! it left behind in its group is killed: a background process must not go on writing outputs that are
 //! being taken. Knows nothing of nodes.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -19,6 +21,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use super::lifeline::Lifeline;
 use super::mask::Mask;
 use super::transcript::Transcript;
+
+/// Where programs are looked for without a PATH.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// From asking a group to end to making it.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -149,8 +154,12 @@ fn execute(
     let Some((program, arguments)) = request.argv.split_first() else {
         return Ended::not_started(io::Error::new(io::ErrorKind::InvalidInput, "an empty command"));
     };
-    let mut command = Command::new(program);
+    let Some(place) = resolve(program, request) else {
+        return Ended::not_started(io::ErrorKind::NotFound.into());
+    };
+    let mut command = Command::new(place);
     command
+        .arg0(program)
         .args(arguments)
         .current_dir(request.cwd)
         .env_clear()
@@ -176,6 +185,19 @@ fn execute(
         lifeline.release(group);
     }
     ended
+}
+
+/// The program's file. Found here, for to search the child's own PATH the standard library would have to
+/// fork, which costs time in proportion to our memory; with a path it spawns.
+fn resolve(program: &OsStr, request: &Request<'_>) -> Option<PathBuf> {
+    if program.as_bytes().contains(&b'/') {
+        return Some(request.cwd.join(program));
+    }
+    let path = request.env.iter().find(|(name, _)| name == "PATH").map_or(OsStr::new(PATH), |(_, path)| path);
+    let found = std::env::split_paths(path).map(|directory| request.cwd.join(directory).join(program));
+    found.into_iter().find(|place| {
+        place.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    })
 }
 
 /// Standard input goes in from a thread of its own: a child that never reads must not hold us up.
