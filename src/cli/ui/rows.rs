@@ -11,11 +11,11 @@ use super::style::{Style, cut, line, pad, width};
 /// Reused nodes that are worth a row each.
 const FEW: usize = 40;
 /// Columns of a row's first word, painted or not.
-const WORD: usize = 6;
+pub const WORD: usize = 6;
 /// Columns of a node's name, where there is room.
-const NAME: usize = 24;
+pub const NAME: usize = 24;
 /// Columns of a duration.
-const TIME: usize = 9;
+pub const TIME: usize = 9;
 /// A reason with less room than this says nothing.
 const LEAST: usize = 6;
 
@@ -228,7 +228,7 @@ impl Rows {
             &failed.error.message,
         );
         self.columns = columns;
-        for text in failed.tail.lines() {
+        for text in words::printable(&failed.tail).lines() {
             self.say(format!("        | {}", line(text)));
         }
         if !failed.error.help.is_empty() {
@@ -265,7 +265,7 @@ impl Rows {
     }
 
     fn output(&mut self, node: &str, text: &str) {
-        for text in text.lines() {
+        for text in words::printable(text).lines() {
             self.say(format!("{}  {}", self.style.dim(&line(node)), line(text)));
         }
     }

@@ -13,6 +13,10 @@ pub struct Style {
 }
 
 impl Style {
+    /// No colour.
+    #[cfg(test)]
+    pub const PLAIN: Style = Style { colour: false };
+
     /// NO_COLOR and `--plain` turn colour off, CLICOLOR_FORCE on; else a terminal has it.
     pub fn of(common: &Common) -> Style {
         let set = |name: &str| {

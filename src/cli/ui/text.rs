@@ -11,13 +11,20 @@ use super::super::args::Common;
 use super::style::{self, Style, line, pad};
 
 fn width<'a>(names: impl Iterator<Item = &'a str>) -> usize {
-    names.map(|name| style::width(&line(name))).max().unwrap_or(0).clamp(8, 40)
+    names
+        .map(|name| style::width(&line(name)))
+        .max()
+        .unwrap_or(0)
+        .clamp(8, 40)
 }
 
 /// One line a node, then what it would cost.
 pub fn plan_text(common: &Common, report: &PlanReport) -> String {
     let style = Style::of(common);
-    let shown = report.nodes.iter().filter(|node| node.verdict != Verdict::NotNeeded || common.verbose > 0);
+    let shown = report
+        .nodes
+        .iter()
+        .filter(|node| node.verdict != Verdict::NotNeeded || common.verbose > 0);
     let width = width(report.nodes.iter().map(|node| node.name.as_str()));
     let mut text = String::new();
     for node in shown {
@@ -29,15 +36,30 @@ pub fn plan_text(common: &Common, report: &PlanReport) -> String {
             Verdict::NotNeeded => style.dim("skip  "),
         };
         let why = node.reason.as_ref().map(Reason::line).unwrap_or_default();
-        let cost = node.expected_seconds.filter(|_| node.verdict != Verdict::Hit).map(words::duration).unwrap_or_default();
-        let row = format!("{word}  {}  {cost:>9}  {}", pad(&line(&node.name), width), style.dim(&line(&why)));
+        let cost = node
+            .expected_seconds
+            .filter(|_| node.verdict != Verdict::Hit)
+            .map(words::duration)
+            .unwrap_or_default();
+        let row = format!(
+            "{word}  {}  {cost:>9}  {}",
+            pad(&line(&node.name), width),
+            style.dim(&line(&why))
+        );
         text += row.trim_end();
         text.push('\n');
     }
-    let (run, maybe, hit) = (report.count(Verdict::Run), report.count(Verdict::Maybe), report.count(Verdict::Hit));
+    let (run, maybe, hit) = (
+        report.count(Verdict::Run),
+        report.count(Verdict::Maybe),
+        report.count(Verdict::Hit),
+    );
     text += &match (run, maybe) {
         (0, 0) => format!("nothing to run: {} to reuse\n", words::count(hit, "node")),
-        (_, 0) => format!("{run} to run, {hit} to reuse{}\n", cost(report.seconds(Verdict::Run))),
+        (_, 0) => format!(
+            "{run} to run, {hit} to reuse{}\n",
+            cost(report.seconds(Verdict::Run))
+        ),
         _ => format!(
             "{run} to run, {maybe} maybe, {hit} to reuse{}\n",
             cost(report.seconds(Verdict::Run) + report.seconds(Verdict::Maybe))
@@ -47,7 +69,11 @@ pub fn plan_text(common: &Common, report: &PlanReport) -> String {
 }
 
 fn cost(seconds: f64) -> String {
-    if seconds >= 0.5 { format!("; at most about {} of work", words::duration(seconds)) } else { String::new() }
+    if seconds >= 0.5 {
+        format!("; at most about {} of work", words::duration(seconds))
+    } else {
+        String::new()
+    }
 }
 
 /// One line a run, newest first.
@@ -69,11 +95,26 @@ pub fn runs_text(common: &Common, runs: &[Run]) -> String {
                 } else {
                     String::new()
                 };
-                (word, format!("{} ran, {} reused{more}, {}", counts.ran, counts.hit + counts.fetched, words::duration(end.seconds)))
+                (
+                    word,
+                    format!(
+                        "{} ran, {} reused{more}, {}",
+                        counts.ran,
+                        counts.hit + counts.fetched,
+                        words::duration(end.seconds)
+                    ),
+                )
             }
-            None => (style.warn("unfinished "), format!("process {} on {}", run.started.pid, run.started.host)),
+            None => (
+                style.warn("unfinished "),
+                format!("process {} on {}", run.started.pid, run.started.host),
+            ),
         };
-        let targets = if run.started.targets.is_empty() { String::new() } else { format!("  {}", run.started.targets.join(" ")) };
+        let targets = if run.started.targets.is_empty() {
+            String::new()
+        } else {
+            format!("  {}", run.started.targets.join(" "))
+        };
         text += &format!("{}  {when}  {word}  {rest}{targets}\n", run.id);
     }
     text
@@ -82,15 +123,27 @@ pub fn runs_text(common: &Common, runs: &[Run]) -> String {
 /// `2026-11-21 07:40:12`, in local time.
 fn when(at_ms: u64) -> String {
     let stamp = jiff::Timestamp::from_millisecond(at_ms as i64).unwrap_or_default();
-    stamp.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    stamp
+        .to_zoned(jiff::tz::TimeZone::system())
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
 }
 
 /// One run in full.
 pub fn summary_text(common: &Common, summary: &Summary) -> String {
     let style = Style::of(common);
     let width = width(summary.nodes.iter().map(|node| node.name.as_str()));
-    let state = if summary.ended { summary.status.word() } else { "not finished (going on, or killed)" };
-    let mut text = format!("run {}  {}  {state}, {}\n", summary.run, when(summary.at), words::duration(summary.seconds));
+    let state = if summary.ended {
+        summary.status.word()
+    } else {
+        "not finished (going on, or killed)"
+    };
+    let mut text = format!(
+        "run {}  {}  {state}, {}\n",
+        summary.run,
+        when(summary.at),
+        words::duration(summary.seconds)
+    );
     for node in &summary.nodes {
         let (word, time) = match node.standing {
             Standing::NotNeeded => continue,
@@ -108,7 +161,11 @@ pub fn summary_text(common: &Common, summary: &Summary) -> String {
             (_, Some(reason), _) => reason.line(),
             _ => String::new(),
         };
-        let row = format!("{word}  {}  {time:>9}  {}", pad(&line(&node.name), width), style.dim(&line(&why)));
+        let row = format!(
+            "{word}  {}  {time:>9}  {}",
+            pad(&line(&node.name), width),
+            style.dim(&line(&why))
+        );
         text += row.trim_end();
         text.push('\n');
     }
@@ -123,7 +180,10 @@ pub fn diff_text(common: &Common, diff: &Value) -> String {
     let style = Style::of(common);
     let mut text = String::new();
     for section in ["params", "code", "inputs", "metrics", "verdicts"] {
-        let rows = diff[section].as_array().map(Vec::as_slice).unwrap_or_default();
+        let rows = diff[section]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         if rows.is_empty() {
             continue;
         }
@@ -135,10 +195,22 @@ pub fn diff_text(common: &Common, diff: &Value) -> String {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            let change = row["change"].as_f64().map(|change| format!("  ({change:+})")).unwrap_or_default();
+            let change = row["change"]
+                .as_f64()
+                .map(|change| format!("  ({change:+})"))
+                .unwrap_or_default();
             let what = row["what"].as_str().unwrap_or_default();
-            text += &format!("  {what}: {} → {}{}\n", word("old"), word("new"), style.dim(&change));
+            text += &format!(
+                "  {what}: {} → {}{}\n",
+                word("old"),
+                word("new"),
+                style.dim(&change)
+            );
         }
     }
-    if text.is_empty() { "no difference\n".to_owned() } else { text }
+    if text.is_empty() {
+        "no difference\n".to_owned()
+    } else {
+        text
+    }
 }
