@@ -342,5 +342,5 @@ impl<'g, V: Clone + Eq> Schedule<'g, V> {
     }
 }
 
-
-
+#[cfg(test)]
+mod tests;
