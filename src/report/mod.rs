@@ -21,4 +21,6 @@ pub mod words;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod sketch;

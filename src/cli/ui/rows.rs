@@ -74,7 +74,7 @@ impl Rows {
             } => {
                 let wait = words::duration(*wait);
                 let why = format!("attempt {attempt}: {}; again in {wait}", error.message);
-                self.row(&self.style.warn("retry "), node, "", &why);
+                self.row_in_full(&self.style.warn("retry "), node, "", &why);
             }
             Body::NodeBlocked { node, by } if !self.quiet => {
                 let why = by
@@ -148,6 +148,13 @@ impl Rows {
         }
     }
 
+    /// What went wrong is told in full, whatever room there is.
+    fn row_in_full(&mut self, word: &str, node: &str, time: &str, why: &str) {
+        let columns = self.columns.take();
+        self.row(word, node, time, why);
+        self.columns = columns;
+    }
+
     /// Reused nodes are told when something else is, or at the end.
     fn tell_hits(&mut self) {
         let hits = std::mem::take(&mut self.hits);
@@ -218,16 +225,8 @@ impl Rows {
 
     fn failure(&mut self, failed: &Failed) {
         self.tell_hits();
-        // What went wrong is told in full, whatever room there is.
-        let columns = self.columns.take();
         let time = words::duration(failed.seconds);
-        self.row(
-            &self.style.bad("FAILED"),
-            &failed.node,
-            &time,
-            &failed.error.message,
-        );
-        self.columns = columns;
+        self.row_in_full(&self.style.bad("FAILED"), &failed.node, &time, &failed.error.message);
         for text in words::printable(&failed.tail).lines() {
             self.say(format!("        | {}", line(text)));
         }
