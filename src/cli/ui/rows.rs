@@ -226,7 +226,12 @@ impl Rows {
     fn failure(&mut self, failed: &Failed) {
         self.tell_hits();
         let time = words::duration(failed.seconds);
-        self.row_in_full(&self.style.bad("FAILED"), &failed.node, &time, &failed.error.message);
+        self.row_in_full(
+            &self.style.bad("FAILED"),
+            &failed.node,
+            &time,
+            &failed.error.message,
+        );
         for text in words::printable(&failed.tail).lines() {
             self.say(format!("        | {}", line(text)));
         }
