@@ -120,18 +120,10 @@ fn page(graph: &Graph, report: &PlanReport) -> String {
     body += "<section aria-label=\"Graph\">\n<div class=\"drawing\">\n";
     body += &svg::draw(&view.picture, &notes);
     body += "</div>\n";
-    body += &legend(view.picture.is_collapsed());
+    body += &svg::legend(&view.picture);
     body += "</section>\n";
     body += &table(graph, report, &view);
     page::shell(&format!("{}: graph", line(&report.project)), &body)
-}
-
-fn legend(collapsed: bool) -> String {
-    let mut text = String::from("<p class=\"dim\">A line is data, a dashed line order alone.");
-    if collapsed {
-        text += " A box named <code>[*]</code> stands for all instances of a matrix.";
-    }
-    text + "</p>\n"
 }
 
 /// A row a node, also for those that the drawing shows as one.

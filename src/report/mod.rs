@@ -2,6 +2,7 @@
 
 pub mod chrome;
 mod dot;
+mod failures;
 pub mod graph;
 pub mod html;
 pub mod junit;
@@ -14,7 +15,9 @@ mod page;
 mod picture;
 pub mod plan;
 mod svg;
+mod table;
 pub mod tally;
+mod timeline;
 mod view;
 pub mod words;
 

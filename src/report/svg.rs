@@ -63,6 +63,15 @@ pub fn draw(picture: &Picture, notes: &[Note]) -> String {
     svg
 }
 
+/// What the lines mean, in words below the drawing.
+pub fn legend(picture: &Picture) -> String {
+    let mut text = String::from("<p class=\"dim\">A line is data, a dashed line order alone.");
+    if picture.is_collapsed() {
+        text += " A box named <code>[*]</code> stands for all instances of a matrix.";
+    }
+    text + "</p>\n"
+}
+
 fn shown(name: &str) -> String {
     cut(&line(name), NAME)
 }
