@@ -164,7 +164,8 @@ pub struct Planned {
     pub nodes: u64,
     /// Of these, known to hit.
     pub hit: u64,
-    /// Known to run.
+    /// Known to run. Not `run`: that is the event's own, the run's id.
+    #[serde(rename = "to_run")]
     pub run: u64,
     /// One or the other.
     pub maybe: u64,

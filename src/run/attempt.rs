@@ -211,7 +211,7 @@ impl Shop<'_> {
     pub fn rescued(&self, rescued: Option<Rescued>) {
         if let Some(Rescued { path, content }) = rescued {
             let digest = content.digest_hex();
-            let text = format!("{path} was changed by hand; what it held is kept: jalon get {} -o {path}", &digest[..16]);
+            let text = format!("{path} held something that no run made; it is kept: jalon get {} -o {path}", &digest[..16]);
             self.bus.notice("hand-edit-kept", text);
         }
     }

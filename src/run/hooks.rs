@@ -3,7 +3,7 @@
 //! Each hook has a thread of its own and is told in order; a run never waits for one before its end.
 //! One process an event, or one for the whole run that reads JSON lines.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -184,13 +184,35 @@ fn spawn(hook: &Hook, place: &Place) -> Result<Child, String> {
         .envs(&place.env)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
+        .stderr(Stdio::piped())
         .process_group(0)
         .spawn()
         .map_err(|error| format!("cannot start {}: {error}", program.to_string_lossy()))
 }
 
+/// Waits; what it complained of on standard error is part of why it failed.
 fn wait(child: &mut Child, timeout: Duration) -> Result<(), String> {
+    let stderr = child.stderr.take();
+    let complaint = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let Some(mut stderr) = stderr else { return bytes };
+        let mut chunk = [0u8; 4096];
+        // All of it is read, so that the hook never waits for us; the beginning is kept.
+        while let Ok(count @ 1..) = stderr.read(&mut chunk) {
+            let room = 4096usize.saturating_sub(bytes.len());
+            bytes.extend_from_slice(&chunk[..count.min(room)]);
+        }
+        bytes
+    });
+    let ended = wait_for_exit(child, timeout);
+    ended.map_err(|why| {
+        let said = complaint.join().unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        if said.trim().is_empty() { why } else { format!("{why}: {}", said.trim()) }
+    })
+}
+
+fn wait_for_exit(child: &mut Child, timeout: Duration) -> Result<(), String> {
     let until = Instant::now() + timeout;
     let mut pause = Duration::from_micros(200);
     loop {

@@ -50,7 +50,7 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PublishError::Rescue(path, error) => {
-                write!(f, "{} was changed by hand and cannot be kept before it is replaced: {error}", path.display())
+                write!(f, "{} holds something that no run made, and it cannot be kept before it is replaced: {error}", path.display())
             }
             PublishError::Io { operation, path, source } => write!(f, "cannot {operation} {}: {source}", path.display()),
             PublishError::Materialise(error) => error.fmt(f),
@@ -92,6 +92,10 @@ impl Workspace {
     pub fn clear(&self, path: &str) -> Result<Option<Rescued>, PublishError> {
         let place = self.root.join(path);
         let Ok(metadata) = place.symlink_metadata() else { return Ok(None) };
+        if !(metadata.is_file() || metadata.is_dir() || metadata.is_symlink()) {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "it is a device, a pipe or a socket");
+            return Err(PublishError::Io { operation: "remove", path: place, source });
+        }
         let rescued = if metadata.is_symlink() { None } else { self.rescue(path)? };
         remove(&place, metadata.is_dir())
             .map_err(|source| PublishError::Io { operation: "remove", path: place, source })?;
@@ -142,7 +146,7 @@ impl Workspace {
             return Ok(None);
         }
         let content = self.store.ingest(&place, &*self.cache).map_err(kept)?;
-        let pin = Pin::content(content, format!("{path}, changed by hand"));
+        let pin = Pin::content(content, format!("{path}, which no run made"));
         self.store.pin(&format!("rescued-{}", content.digest_hex()), &pin).map_err(|e| kept(IngestError::Write(e)))?;
         Ok(Some(Rescued { path: path.to_owned(), content }))
     }

@@ -55,6 +55,16 @@ fn print(store: &LocalStore, content: &Content) -> Result<u8, Failure> {
 }
 
 fn lay(store: &LocalStore, content: &Content, place: &Path) -> Result<u8, Failure> {
+    let found = place.metadata().ok();
+    if let (Content::File { digest, .. }, Some(false)) = (content, found.as_ref().map(|m| m.is_file() || m.is_dir())) {
+        // A device or a pipe is written to, never replaced.
+        std::fs::write(place, store.read_blob(digest)?.unwrap_or_default())?;
+        return Ok(exit::DONE);
+    }
+    if found.is_some_and(|metadata| metadata.is_dir()) {
+        let failure = Failure::new(exit::USAGE, "exists", format!("{} is a directory", place.display()));
+        return Err(failure.help("name a place that is not there yet"));
+    }
     if let Some(parent) = place.parent() {
         std::fs::create_dir_all(parent)?;
     }
