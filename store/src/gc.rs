@@ -12,6 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::content::Content;
 use crate::digest::{ActionKey, BlobDigest, TreeDigest};
 use crate::error::{At, GcError, IoAt};
+use crate::local::lock::{Flight, Lease};
 use crate::local::pack::{Frame, Kind};
 use crate::local::{LocalStore, atomic, trace};
 use crate::tree::Entry;
@@ -109,13 +110,20 @@ impl LocalStore {
     pub(crate) fn alone<T>(&self, work: impl FnOnce() -> Result<T, GcError>) -> Result<T, GcError> {
         let lease = self.lease.as_ref().filter(|_| !self.is_read_only()).ok_or(GcError::ReadOnly)?;
         if !lease.try_exclude()? {
-            lease.share()?;
+            self.share_again(lease)?;
             return Err(GcError::Busy);
         }
-        self.packs.refresh()?;
+        self.packs.reload()?;
         let done = work();
-        lease.share()?;
+        self.share_again(lease)?;
         done
+    }
+
+    /// The lease was given up for a moment at least: whatever was here may be gone.
+    fn share_again(&self, lease: &Lease) -> Result<(), GcError> {
+        lease.share()?;
+        self.forget_whole();
+        Ok(self.packs.reload()?)
     }
 
     fn collect(&self, roots: &GcRoots, policy: GcPolicy, dry: bool) -> Result<GcReport, GcError> {
@@ -130,10 +138,11 @@ impl LocalStore {
         // Pinned ones first, then those used last: what no longer fits is what was used longest ago.
         actions.sort_by_key(|(key, used)| (!roots.pinned_actions.contains(key), std::cmp::Reverse(*used)));
         for (key, _) in actions {
-            if !known.insert(*key.as_bytes()) {
+            if known.contains(key.as_bytes()) {
                 continue;
             }
             let Some(record) = self.action(&key)? else { continue };
+            known.insert(*key.as_bytes());
             weak.insert(*record.weak.as_bytes());
             let mut wanted = Live::default();
             for output in &record.outcome.outputs {
@@ -176,15 +185,18 @@ impl LocalStore {
     }
 
     fn mark_tree(&self, digest: &TreeDigest, live: &mut Live) -> Result<(), GcError> {
-        if !live.trees.insert(*digest) {
-            return Ok(());
-        }
-        let Some(tree) = self.read_tree(digest)? else { return Ok(()) };
-        for (_, entry) in tree.entries() {
-            match entry {
-                Entry::File { digest, size, .. } => drop(live.blobs.insert(*digest, *size)),
-                Entry::Directory { digest, .. } => self.mark_tree(digest, live)?,
-                Entry::Symlink { .. } => {}
+        let mut pending = vec![*digest];
+        while let Some(digest) = pending.pop() {
+            if !live.trees.insert(digest) {
+                continue;
+            }
+            let Some(tree) = self.read_tree(&digest)? else { continue };
+            for (_, entry) in tree.entries() {
+                match entry {
+                    Entry::File { digest, size, .. } => drop(live.blobs.insert(*digest, *size)),
+                    Entry::Directory { digest, .. } => pending.push(*digest),
+                    Entry::Symlink { .. } => {}
+                }
             }
         }
         Ok(())
@@ -217,9 +229,9 @@ impl LocalStore {
         let keep = |frame: &Frame| match Kind::from_byte(frame.kind) {
             Some(Kind::Blob) => live.blobs.contains_key(&BlobDigest::from_bytes(frame.key)),
             Some(Kind::Tree) => live.trees.contains(&TreeDigest::from_bytes(frame.key)),
-            Some(Kind::Action | Kind::Explanation) => known.contains(&frame.key),
+            // With a mark that earlier ones do not count, or they would count again.
+            Some(Kind::Action | Kind::Explanation | Kind::Forget) => known.contains(&frame.key),
             Some(Kind::PathSet) => weak.contains(&frame.key),
-            Some(Kind::Forget) => false,
             // Of a newer jalon: not ours to judge.
             None => true,
         };
@@ -257,6 +269,10 @@ impl LocalStore {
                     let _ = fs::remove_file(entry.path());
                 }
             }
+        }
+        for entry in fs::read_dir(self.layout.flights()).into_iter().flatten().flatten() {
+            // Taking a lock that nobody has, and giving it back, removes it.
+            let _ = Flight::try_start(&entry.path());
         }
     }
 

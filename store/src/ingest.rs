@@ -3,6 +3,7 @@
 //! Links inside a directory are kept as links where they cannot lead out of it; others are followed.
 //! Permissions other than "may be executed" and times are not part of a content.
 
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -16,10 +17,13 @@ use crate::digest::{BlobDigest, TreeDigest};
 use crate::error::{At, IngestError, IoAt, WriteError};
 use crate::index::{StatCache, StatId, now_ns};
 use crate::local::LocalStore;
-use crate::tree::{Entry, Tree, stays_inside};
+use crate::tree::{Entry, MAX_DEPTH, Tree, stays_inside};
 
 /// How often a file that changes while it is read is read again.
 const TRIES: usize = 3;
+
+/// Levels of directories whose entries are taken in parallel.
+const PARALLEL_DEPTH: usize = 24;
 
 /// Hashing, or hashing and keeping.
 #[derive(Clone, Copy)]
@@ -103,7 +107,7 @@ impl Walk<'_> {
             Err(e) => return Err(IoAt::new("stat", path, e).into()),
         };
         if metadata.is_dir() {
-            return self.directory(path, 0, &mut vec![identity(&metadata)]).map(Some);
+            return self.directory(path, 0, &[identity(&metadata)]).map(Some);
         }
         match self.file(path, &metadata) {
             // Gone between the stat and the open.
@@ -149,22 +153,43 @@ impl Walk<'_> {
         Err(IngestError::Moved(path.to_owned()))
     }
 
-    fn directory(self, path: &Path, depth: usize, above: &mut Vec<(u64, u64)>) -> Result<Content, IngestError> {
+    fn directory(self, path: &Path, depth: usize, above: &[(u64, u64)]) -> Result<Content, IngestError> {
+        if above.len() > MAX_DEPTH {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "its directories lie too deep");
+            return Err(IoAt::new("take", path, error).into());
+        }
         let mut names = Vec::new();
         for found in fs::read_dir(path).at("list", path)? {
             names.push(found.at("list", path)?.file_name());
         }
-        let above: &[(u64, u64)] = above;
-        let listing: Vec<(Vec<u8>, Entry)> = names
-            .into_par_iter()
-            .map(|name| Ok((name.as_bytes().to_vec(), self.entry(&path.join(&name), depth, above)?)))
-            .collect::<Result<_, IngestError>>()?;
+        // Far down one after the other: a parallel level costs several times more of a thread's stack.
+        let listing = if above.len() > PARALLEL_DEPTH {
+            self.one_by_one(path, names, depth, above)?
+        } else {
+            let entry = |name: OsString| Ok((name.as_bytes().to_vec(), self.entry(&path.join(&name), depth, above)?));
+            names.into_par_iter().map(entry).collect::<Result<_, IngestError>>()?
+        };
         let tree = Tree::new(listing).map_err(|source| IngestError::Tree { path: path.to_owned(), source })?;
         let digest: TreeDigest = match self.store {
             Some(store) => store.put_tree(&tree)?,
             None => tree.digest(),
         };
         Ok(Content::Tree { digest, size: tree.size(), files: tree.files() })
+    }
+
+    fn one_by_one(
+        self,
+        path: &Path,
+        names: Vec<OsString>,
+        depth: usize,
+        above: &[(u64, u64)],
+    ) -> Result<Vec<(Vec<u8>, Entry)>, IngestError> {
+        let mut listing = Vec::with_capacity(names.len());
+        for name in names {
+            let entry = self.entry(&path.join(&name), depth, above)?;
+            listing.push((name.into_encoded_bytes(), entry));
+        }
+        Ok(listing)
     }
 
     fn entry(self, path: &Path, depth: usize, above: &[(u64, u64)]) -> Result<Entry, IngestError> {
@@ -174,14 +199,16 @@ impl Walk<'_> {
             if stays_inside(target.as_os_str().as_bytes(), depth) {
                 return Ok(Entry::Symlink { target: target.as_os_str().as_bytes().to_vec() });
             }
-            return self.followed(path, target, depth, above);
+            return self.followed(path, target, above);
         }
-        self.inner(path, &metadata, depth, above)
+        self.inner(path, &metadata, depth + 1, above)
     }
 
-    fn followed(self, path: &Path, target: PathBuf, depth: usize, above: &[(u64, u64)]) -> Result<Entry, IngestError> {
+    fn followed(self, path: &Path, target: PathBuf, above: &[(u64, u64)]) -> Result<Entry, IngestError> {
         match fs::metadata(path) {
-            Ok(metadata) => self.inner(path, &metadata, depth, above),
+            // Above a directory that was followed lies something else than above the link to it, so a
+            // link that leaves it is followed in its turn.
+            Ok(metadata) => self.inner(path, &metadata, 0, above),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 Err(IngestError::Dangling { path: path.to_owned(), target })
             }
@@ -199,7 +226,7 @@ impl Walk<'_> {
             }
             let mut above = above.to_vec();
             above.push(here);
-            return Ok(entry(&self.directory(path, depth + 1, &mut above)?));
+            return Ok(entry(&self.directory(path, depth, &above)?));
         }
         if kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device() {
             return Err(IngestError::Special(path.to_owned()));

@@ -13,7 +13,7 @@ use crate::digest::{BlobDigest, TreeDigest};
 use crate::error::{At, IoAt, MaterialiseError};
 use crate::local::LocalStore;
 use crate::local::atomic::{Temporary, TemporaryDirectory};
-use crate::tree::{Entry, stays_inside};
+use crate::tree::{Entry, MAX_DEPTH, stays_inside};
 
 /// How files come to lie where they are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,10 @@ impl LocalStore {
         depth: usize,
         dest: &Path,
     ) -> Result<(), MaterialiseError> {
+        if depth > MAX_DEPTH {
+            let error = std::io::Error::new(std::io::ErrorKind::InvalidData, "its directories lie too deep");
+            return Err(IoAt::new("lay out", dest, error).into());
+        }
         let missing = || MaterialiseError::Missing { what: format!("the directory {}", digest.short()) };
         let tree = self.read_tree(digest)?.ok_or_else(missing)?;
         fs::create_dir(place).at("create", place)?;

@@ -1,7 +1,7 @@
 //! Trees: a directory as a sorted listing, named by the digest of its canonical encoding.
 //!
 //! Decoding accepts exactly what encoding writes, so a tree and its digest are one to one. Knows
-//! nothing of the file system: [`ingest`](crate::ingest) makes trees, [`materialise`](crate::materialise) lays them out.
+//! nothing of the file system: `ingest` makes trees, `materialise` lays them out.
 
 use std::fmt;
 
@@ -13,6 +13,10 @@ pub const MAX_LINK: usize = 4096;
 
 /// Longest name, in bytes (NAME_MAX everywhere).
 pub const MAX_NAME: usize = 255;
+
+/// Most directories inside one another that are taken or laid out. Removing a directory holds a file
+/// descriptor a level, and a path has at most 4096 bytes.
+pub const MAX_DEPTH: usize = 128;
 
 /// What a name in a tree stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]

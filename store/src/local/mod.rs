@@ -216,7 +216,7 @@ impl LocalStore {
         for found in self.packs.find(Kind::Blob, digest.as_bytes())? {
             match found.read()? {
                 Some(bytes) if BlobDigest::of(&bytes) == *digest => return Ok(Some(bytes)),
-                _ => self.note_damage(),
+                _ => self.spoil(&found),
             }
         }
         let path = self.layout.blob(digest);
@@ -241,10 +241,22 @@ impl LocalStore {
         self.damaged.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Takes a damaged frame for absent, so that the right bytes are written again.
+    fn spoil(&self, found: &packs::Found) {
+        self.note_damage();
+        self.packs.set_damaged(found);
+        self.forget_whole();
+    }
+
+    /// Something went: which trees are complete is to be found out again.
+    pub(crate) fn forget_whole(&self) {
+        self.whole.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Takes a damaged file out of the way, so that the right bytes may take its place.
     pub(crate) fn quarantine(&self, path: &Path) {
         self.note_damage();
-        self.whole.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.forget_whole();
         if self.read_only {
             return;
         }
@@ -281,7 +293,7 @@ impl LocalStore {
                     Ok(tree) => return Ok(Some(tree)),
                     Err(_) => self.note_damage(),
                 },
-                _ => self.note_damage(),
+                _ => self.spoil(&found),
             }
         }
         Ok(None)
@@ -295,20 +307,26 @@ impl LocalStore {
         }
     }
 
-    fn has_tree(&self, digest: &TreeDigest) -> bool {
-        if self.whole.read().unwrap_or_else(PoisonError::into_inner).contains(digest) {
-            return true;
+    /// Without recursion: a tree from elsewhere may be of any depth.
+    fn has_tree(&self, root: &TreeDigest) -> bool {
+        let known = |digest: &TreeDigest| self.whole.read().unwrap_or_else(PoisonError::into_inner).contains(digest);
+        let mut seen = FxHashSet::default();
+        let mut pending = vec![*root];
+        while let Some(digest) = pending.pop() {
+            if known(&digest) || !seen.insert(digest) {
+                continue;
+            }
+            let Ok(Some(tree)) = self.read_tree(&digest) else { return false };
+            for (_, entry) in tree.entries() {
+                match entry {
+                    Entry::File { digest, size, .. } if !self.has_blob(digest, *size) => return false,
+                    Entry::Directory { digest, .. } => pending.push(*digest),
+                    _ => {}
+                }
+            }
         }
-        let Ok(Some(tree)) = self.read_tree(digest) else { return false };
-        let whole = tree.entries().iter().all(|(_, entry)| match entry {
-            Entry::File { digest, size, .. } => self.has_blob(digest, *size),
-            Entry::Directory { digest, .. } => self.has_tree(digest),
-            Entry::Symlink { .. } => true,
-        });
-        if whole {
-            self.whole.write().unwrap_or_else(PoisonError::into_inner).insert(*digest);
-        }
-        whole
+        self.whole.write().unwrap_or_else(PoisonError::into_inner).extend(seen);
+        true
     }
 
     /// Keeps an outcome: what explains it and its path set first, the record last.
@@ -322,7 +340,8 @@ impl LocalStore {
         }
         let append = |kind, key: &[u8; 32], bytes: Vec<u8>| self.packs.append(kind, key, &bytes);
         append(Kind::Explanation, record.key.as_bytes(), record::encode(explanation)?)?;
-        if !self.path_sets(&record.weak)?.contains(set) {
+        // They are tried newest first, so one that counts again is written again.
+        if self.path_sets(&record.weak)?.first() != Some(set) {
             append(Kind::PathSet, record.weak.as_bytes(), record::encode(set)?)?;
         }
         append(Kind::Action, record.key.as_bytes(), record::encode(record)?)?;
@@ -383,7 +402,7 @@ impl LocalStore {
             // Of a newer jalon: not for us, and not damaged.
             Some(Err(record::RecordError::Newer(_))) => Ok(None),
             _ => {
-                self.note_damage();
+                self.spoil(found);
                 Ok(None)
             }
         }
@@ -398,12 +417,19 @@ impl LocalStore {
         Ok(self.packs.append(Kind::Forget, key.as_bytes(), &[])?)
     }
 
-    /// Waits until nobody else flies this action; `None` if `cancelled` said so first.
+    /// Waits until nobody else flies this action; `None` if `cancelled` said so first. What the one
+    /// before recorded is known then: look the action up again. A read-only store, where nothing can be
+    /// recorded, makes nobody wait.
     ///
     /// # Errors
     /// The lock file cannot be made.
     pub fn flight(&self, weak: &WeakKey, cancelled: &dyn Fn() -> bool) -> Result<Option<Flight>, IoAt> {
-        Flight::start(&self.layout.flights().join(weak.to_string()), cancelled)
+        if self.read_only {
+            return Ok(Some(Flight::unlocked()));
+        }
+        let flight = Flight::start(&self.layout.flights().join(weak.to_string()), cancelled)?;
+        self.packs.refresh()?;
+        Ok(flight)
     }
 
     /// Begins the trace of a run.
@@ -431,14 +457,15 @@ impl LocalStore {
         trace::read(&self.layout, id)
     }
 
-    /// Pins something under a name (letters, digits, `-`, `_`, `.`).
+    /// Pins something under a name, in place of what it pinned before. Durable, with what it keeps.
     ///
     /// # Errors
     /// See [`WriteError`].
     pub fn pin(&self, name: &str, pin: &Pin) -> Result<(), WriteError> {
         self.may_write()?;
-        let path = self.pin_path(name);
-        Ok(atomic::write(&self.layout.tmp(), &path, &record::encode(pin)?)?)
+        self.sync()?;
+        atomic::write(&self.layout.tmp(), &self.pin_path(name), &record::encode(pin)?)?;
+        Ok(atomic::sync_directory(&self.layout.pins())?)
     }
 
     /// Takes a pin away; whether there was one.
@@ -470,7 +497,7 @@ impl LocalStore {
         for entry in entries.flatten() {
             let bytes = fs::read(entry.path()).at("read", &entry.path())?;
             match record::decode(&bytes) {
-                Ok(pin) => pins.push((entry.file_name().to_string_lossy().into_owned(), pin)),
+                Ok(pin) => pins.push((pin::name_of(&entry.file_name().to_string_lossy()), pin)),
                 Err(_) => self.note_damage(),
             }
         }
@@ -479,9 +506,7 @@ impl LocalStore {
     }
 
     fn pin_path(&self, name: &str) -> PathBuf {
-        let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let name: String = name.chars().map(|c| if safe(c) { c } else { '-' }).collect();
-        self.layout.pins().join(if name.starts_with('.') { format!("-{name}") } else { name })
+        self.layout.pins().join(pin::file_name(name))
     }
 
     /// Makes everything that was put durable: bytes first, then the records that name them.
@@ -489,16 +514,31 @@ impl LocalStore {
     /// # Errors
     /// The disk refused.
     pub fn sync(&self) -> Result<(), IoAt> {
-        let unsynced = std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut directories = FxHashSet::default();
-        for path in &unsynced {
-            File::open(path).and_then(|file| file.sync_data()).at("sync", path)?;
-            directories.extend(path.parent().map(Path::to_owned));
-        }
-        for directory in directories {
-            atomic::sync_directory(&directory)?;
+        let mut unsynced = std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Err(error) = self.sync_loose(&unsynced) {
+            // They are as little durable as before; the next one tries again.
+            self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).append(&mut unsynced);
+            return Err(error);
         }
         self.packs.sync()
+    }
+
+    fn sync_loose(&self, paths: &[PathBuf]) -> Result<(), IoAt> {
+        let mut directories = FxHashSet::default();
+        for path in paths {
+            match File::open(path) {
+                Ok(file) => file.sync_data().at("sync", path)?,
+                // Put aside as damaged, or collected.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(IoAt::new("open", path, e)),
+            }
+            directories.extend(path.parent().map(Path::to_owned));
+        }
+        for directory in &directories {
+            atomic::sync_directory(directory)?;
+        }
+        // Last, for it names those that are new.
+        if directories.is_empty() { Ok(()) } else { atomic::sync_directory(&self.layout.blobs()) }
     }
 }
 

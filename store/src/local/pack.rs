@@ -204,6 +204,7 @@ pub(crate) struct Writer {
     path: PathBuf,
     end: u64,
     stamp: u64,
+    synced: u64,
     broken: bool,
 }
 
@@ -214,7 +215,7 @@ impl Writer {
         lock::try_exclusive(temporary.file(), path)?;
         temporary.file().write_all(&MAGIC).at("write", path)?;
         let file = temporary.persist(path)?;
-        Ok(Self { file, path: path.to_owned(), end: MAGIC.len() as u64, stamp: 0, broken: false })
+        Ok(Self { file, path: path.to_owned(), end: MAGIC.len() as u64, stamp: 0, synced: 0, broken: false })
     }
 
     /// Appends a frame. After an error the pack ends where it ended before, and can be gone on with
@@ -249,7 +250,13 @@ impl Writer {
         self.end
     }
 
-    pub(crate) fn sync(&self) -> Result<(), IoAt> {
-        self.file.sync_data().at("sync", &self.path)
+    /// Makes what was appended durable; whether there was anything.
+    pub(crate) fn sync(&mut self) -> Result<bool, IoAt> {
+        if self.synced == self.end {
+            return Ok(false);
+        }
+        self.file.sync_data().at("sync", &self.path)?;
+        self.synced = self.end;
+        Ok(true)
     }
 }

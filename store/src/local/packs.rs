@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::index::Index;
 use super::layout::Layout;
@@ -45,6 +45,9 @@ pub(crate) struct Packs {
     packs: RwLock<BTreeMap<String, Pack>>,
     seen: Mutex<Option<SystemTime>>,
     writer: Mutex<Option<Writer>>,
+    /// Where frames lie that were found damaged: they count as absent, so that what they held is written
+    /// again when it next comes along.
+    damaged: RwLock<FxHashSet<(PathBuf, u64)>>,
 }
 
 /// A frame and where to read it.
@@ -69,6 +72,7 @@ impl Packs {
             packs: RwLock::default(),
             seen: Mutex::new(None),
             writer: Mutex::new(None),
+            damaged: RwLock::default(),
         };
         packs.refresh()?;
         Ok(packs)
@@ -88,7 +92,11 @@ impl Packs {
         let packs = self.packs.read().unwrap_or_else(PoisonError::into_inner);
         let mut length = None;
         for pack in packs.values() {
-            pack.table.find(kind as u8, key, &mut |frame| length = Some(frame.len));
+            pack.table.find(kind as u8, key, &mut |frame| {
+                if !self.is_damaged(&pack.path, &frame) {
+                    length = Some(frame.len);
+                }
+            });
             if length.is_some() {
                 break;
             }
@@ -101,11 +109,24 @@ impl Packs {
         let mut found = Vec::new();
         for pack in packs.values() {
             pack.table.find(kind as u8, key, &mut |frame| {
-                found.push(Found { frame, path: pack.path.clone(), file: pack.file.clone() });
+                if !self.is_damaged(&pack.path, &frame) {
+                    found.push(Found { frame, path: pack.path.clone(), file: pack.file.clone() });
+                }
             });
         }
         found.sort_by_key(|found| std::cmp::Reverse(found.frame.stamp));
         found
+    }
+
+    /// From now on this frame is not there.
+    pub(crate) fn set_damaged(&self, found: &Found) {
+        let mut damaged = self.damaged.write().unwrap_or_else(PoisonError::into_inner);
+        damaged.insert((found.path.clone(), found.frame.offset));
+    }
+
+    fn is_damaged(&self, path: &Path, frame: &Frame) -> bool {
+        let damaged = self.damaged.read().unwrap_or_else(PoisonError::into_inner);
+        !damaged.is_empty() && damaged.contains(&(path.to_owned(), frame.offset))
     }
 
     /// Every frame there is.
@@ -162,10 +183,18 @@ impl Packs {
 
     /// Makes what was appended durable.
     pub(crate) fn sync(&self) -> Result<(), IoAt> {
-        match self.writer().as_ref() {
-            Some(writer) => writer.sync(),
-            None => Ok(()),
-        }
+        let written = match self.writer().as_mut() {
+            Some(writer) => writer.sync()?,
+            None => false,
+        };
+        // The name, too: a pack that nothing names is lost.
+        if written { super::atomic::sync_directory(&self.layout.packs()) } else { Ok(()) }
+    }
+
+    /// Looks at everything anew: others may have removed packs.
+    pub(crate) fn reload(&self) -> Result<(), IoAt> {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.refresh().map(|_| ())
     }
 
     /// Ends our own pack and writes its index.
@@ -312,8 +341,7 @@ impl Packs {
             // Derived; one left behind fits no pack.
             let _ = fs::remove_file(index);
         }
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.refresh()?;
+        self.reload()?;
         Ok(before.saturating_sub(after))
     }
 }

@@ -30,15 +30,21 @@ pub struct TraceWriter {
     file: File,
     buffer: Vec<u8>,
     path: std::path::PathBuf,
+    /// Bytes that were written whole.
+    end: u64,
     written: std::time::Instant,
 }
 
 impl TraceWriter {
     pub(crate) fn create(layout: &Layout, id: &str) -> Result<TraceWriter, WriteError> {
+        if !is_id(id) {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "not letters, digits and `-`");
+            return Err(IoAt::new("name a trace", Path::new(id), error).into());
+        }
         let path = layout.traces().join(format!("{id}.trace"));
         let file = OpenOptions::new().create_new(true).append(true).open(&path).at("create", &path)?;
         let written = std::time::Instant::now();
-        Ok(TraceWriter { file, buffer: MAGIC.to_vec(), path, written })
+        Ok(TraceWriter { file, buffer: MAGIC.to_vec(), path, end: 0, written })
     }
 
     /// Adds a frame. Others see it at the latest when a tenth of a second's worth has come together, or
@@ -63,7 +69,13 @@ impl TraceWriter {
     pub fn flush(&mut self) -> Result<(), WriteError> {
         self.written = std::time::Instant::now();
         let result = self.file.write_all(&self.buffer).at("write", &self.path);
-        self.buffer.clear();
+        match &result {
+            Ok(()) => self.end += self.buffer.len() as u64,
+            // Half a frame would hide all that follow it.
+            Err(_) => drop(self.file.set_len(self.end)),
+        }
+        // Without the magic no frame is read, so that is kept for another try.
+        self.buffer.truncate(if self.end == 0 { MAGIC.len() } else { 0 });
         Ok(result?)
     }
 
@@ -105,7 +117,7 @@ pub(crate) fn list(layout: &Layout) -> Result<Vec<TraceInfo>, ReadError> {
 
 /// The frames, up to the first that is not whole.
 pub(crate) fn read(layout: &Layout, id: &str) -> Result<Option<Frames>, ReadError> {
-    if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+    if !is_id(id) {
         return Ok(None);
     }
     let path = layout.traces().join(format!("{id}.trace"));
@@ -117,7 +129,15 @@ pub(crate) fn read(layout: &Layout, id: &str) -> Result<Option<Frames>, ReadErro
     }
 }
 
+/// Whether the name is one that a file among the traces may have.
+fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 pub(crate) fn remove(layout: &Layout, id: &str) -> Result<u64, IoAt> {
+    if !is_id(id) {
+        return Ok(0);
+    }
     let path = layout.traces().join(format!("{id}.trace"));
     let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
     remove_file(&path)?;
