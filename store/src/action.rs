@@ -178,7 +178,9 @@ impl Seen {
     fn encode(&self, to: &mut Encoder) {
         match self {
             Self::Absent => to.variant(0),
-            Self::File { digest, executable } => to.variant(1).digest(digest.as_bytes()).truth(*executable),
+            Self::File { digest, executable } => {
+                to.variant(1).digest(digest.as_bytes()).truth(*executable)
+            }
             Self::Exists(kind) => to.variant(2).variant(kind.code()),
             Self::Link(target) => to.variant(3).bytes(target),
             Self::Listing(digest) => to.variant(4).digest(digest.as_bytes()),
@@ -232,7 +234,10 @@ pub fn encode_observed(weak: &WeakKey, observed: &[(PathEntry, Seen)]) -> Vec<u8
 
 /// The strong key: the weak key, and what is at every path of the path set.
 pub fn strong_key(weak: &WeakKey, observed: &[(PathEntry, Seen)]) -> ActionKey {
-    ActionKey::from_bytes(derive(context::ACTION_KEY, &encode_observed(weak, observed)))
+    ActionKey::from_bytes(derive(
+        context::ACTION_KEY,
+        &encode_observed(weak, observed),
+    ))
 }
 
 /// The digest of a directory's names and types, in any order.

@@ -141,7 +141,9 @@ impl<'a> Decoder<'a> {
     /// Thirty-two bytes.
     pub fn digest(&mut self) -> Result<[u8; 32], NotCanonical> {
         self.tag(tag::DIGEST)?;
-        self.take(32)?.try_into().map_err(|_| NotCanonical("digest"))
+        self.take(32)?
+            .try_into()
+            .map_err(|_| NotCanonical("digest"))
     }
 
     /// The length of a list, never more than the bytes that are left could hold.
@@ -162,15 +164,26 @@ impl<'a> Decoder<'a> {
 
     /// Refuses bytes after the last value.
     pub fn end(&self) -> Result<(), NotCanonical> {
-        if self.rest.is_empty() { Ok(()) } else { Err(NotCanonical("bytes after the end")) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(NotCanonical("bytes after the end"))
+        }
     }
 
     fn tag(&mut self, tag: u8) -> Result<(), NotCanonical> {
-        if self.take(1)? == [tag] { Ok(()) } else { Err(NotCanonical("tag")) }
+        if self.take(1)? == [tag] {
+            Ok(())
+        } else {
+            Err(NotCanonical("tag"))
+        }
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], NotCanonical> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(NotCanonical("cut short"))?;
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or(NotCanonical("cut short"))?;
         self.rest = rest;
         Ok(taken)
     }

@@ -41,13 +41,17 @@ impl<'de> Visitor<'de> for DigestVisitor {
     }
 
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-        bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))
+        bytes
+            .try_into()
+            .map_err(|_| E::invalid_length(bytes.len(), &self))
     }
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut out = [0; LEN];
         for (i, slot) in out.iter_mut().enumerate() {
-            *slot = seq.next_element()?.ok_or_else(|| de::Error::invalid_length(i, &self))?;
+            *slot = seq
+                .next_element()?
+                .ok_or_else(|| de::Error::invalid_length(i, &self))?;
         }
         match seq.next_element::<u8>()? {
             None => Ok(out),
@@ -157,7 +161,10 @@ impl BlobDigest {
 
 /// Hands everything that `from` gives to `each` in large pieces; returns the number of bytes.
 /// Nothing is mapped: a file that another process truncates meanwhile must not kill this one.
-pub(crate) fn pump(from: &mut impl Read, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64> {
+pub(crate) fn pump(
+    from: &mut impl Read,
+    mut each: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<u64> {
     let mut buffer = Vec::new();
     let mut total = 0;
     loop {
@@ -226,7 +233,9 @@ pub(crate) fn check(context: &str, parts: &[&[u8]]) -> [u8; 8] {
         hasher.update(part);
     }
     let hash = hasher.finish();
-    [hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]]
+    [
+        hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7],
+    ]
 }
 
 /// Lower-case hexadecimal.

@@ -21,7 +21,11 @@ pub struct IoAt {
 
 impl IoAt {
     pub(crate) fn new(operation: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
-        Self { operation, path: path.to_owned(), source: source.into() }
+        Self {
+            operation,
+            path: path.to_owned(),
+            source: source.into(),
+        }
     }
 
     /// Whether there is no space (or no quota) left.
@@ -34,14 +38,20 @@ impl IoAt {
 
     /// Whether the file system or its permissions forbid writing.
     pub fn is_read_only(&self) -> bool {
-        matches!(self.source.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+        )
     }
 
     fn help(&self) -> Option<String> {
         if self.is_disk_full() {
             Some("free space on the disk, or run `jalon gc --yes`".into())
         } else if self.is_read_only() {
-            Some(format!("check the permissions of `{}`", self.path.display()))
+            Some(format!(
+                "check the permissions of `{}`",
+                self.path.display()
+            ))
         } else {
             None
         }
@@ -50,7 +60,13 @@ impl IoAt {
 
 impl fmt::Display for IoAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} `{}`: {}", self.operation, self.path.display(), self.source)
+        write!(
+            f,
+            "cannot {} `{}`: {}",
+            self.operation,
+            self.path.display(),
+            self.source
+        )
     }
 }
 
@@ -115,7 +131,9 @@ impl OpenError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::NotAStore(_) => Some("name an empty directory, or one that jalon made, as `[store] path`".into()),
+            Self::NotAStore(_) => {
+                Some("name an empty directory, or one that jalon made, as `[store] path`".into())
+            }
             Self::Newer { .. } => Some("use the newer jalon, or another `[store] path`".into()),
             Self::ReadOnly(cause) | Self::Io(cause) => cause.help(),
         }
@@ -135,9 +153,16 @@ impl OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAStore(path) => write!(f, "`{}` is not empty and is no jalon store", path.display()),
+            Self::NotAStore(path) => {
+                write!(f, "`{}` is not empty and is no jalon store", path.display())
+            }
             Self::Newer { path, found } => {
-                write!(f, "the store `{}` was made by a newer jalon (`{}`)", path.display(), found.escape_debug())
+                write!(
+                    f,
+                    "the store `{}` was made by a newer jalon (`{}`)",
+                    path.display(),
+                    found.escape_debug()
+                )
             }
             Self::ReadOnly(cause) => write!(f, "the store is read-only: {cause}"),
             Self::Io(cause) => write!(f, "cannot open the store: {cause}"),
@@ -158,7 +183,9 @@ impl ReadError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         let Self::Io(cause) = self;
-        cause.help().or_else(|| Some("run `jalon cache verify`, and check the disk".into()))
+        cause
+            .help()
+            .or_else(|| Some("run `jalon cache verify`, and check the disk".into()))
     }
 }
 
@@ -192,8 +219,12 @@ impl WriteError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::ReadOnly => Some("hits still work; to keep new results use a store that can be written to".into()),
-            Self::Moved(_) => Some("let nothing else write the file while the pipeline runs".into()),
+            Self::ReadOnly => Some(
+                "hits still work; to keep new results use a store that can be written to".into(),
+            ),
+            Self::Moved(_) => {
+                Some("let nothing else write the file while the pipeline runs".into())
+            }
             Self::Io(cause) => cause.help(),
             Self::Read(cause) => cause.help(),
             Self::Record(_) | Self::TooManyPaths(_) => None,
@@ -278,7 +309,9 @@ impl IngestError {
         match self {
             Self::Special(_) => Some("an artifact holds files, directories and links only".into()),
             Self::Dangling { .. } => Some("remove the link, or create what it leads to".into()),
-            Self::Moved(_) => Some("let nothing else write the file while the pipeline runs".into()),
+            Self::Moved(_) => {
+                Some("let nothing else write the file while the pipeline runs".into())
+            }
             Self::Write(cause) => cause.help(),
             Self::Io(cause) => cause.help(),
             _ => None,
@@ -300,9 +333,16 @@ impl fmt::Display for IngestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(path) => write!(f, "`{}` does not exist", path.display()),
-            Self::Special(path) => write!(f, "`{}` is a pipe, a socket or a device", path.display()),
+            Self::Special(path) => {
+                write!(f, "`{}` is a pipe, a socket or a device", path.display())
+            }
             Self::Dangling { path, target } => {
-                write!(f, "the link `{}` leads to `{}`, which does not exist", path.display(), target.display())
+                write!(
+                    f,
+                    "the link `{}` leads to `{}`, which does not exist",
+                    path.display(),
+                    target.display()
+                )
             }
             Self::Circle(path) => write!(f, "links lead in a circle at `{}`", path.display()),
             Self::Outside(path) => write!(f, "`{}` leaves the directory", path.display()),
@@ -361,7 +401,9 @@ impl fmt::Display for MaterialiseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing { what } => write!(f, "the store does not hold {what}"),
-            Self::Escaping { path } => write!(f, "a link at `{}` leads out of its tree", path.display()),
+            Self::Escaping { path } => {
+                write!(f, "a link at `{}` leads out of its tree", path.display())
+            }
             Self::Read(cause) => cause.fmt(f),
             Self::Io(cause) => cause.fmt(f),
         }

@@ -40,17 +40,26 @@ impl LocalStore {
         let mut torn = false;
         for found in self.packs.all() {
             let payload = found.read()?;
-            let fine = payload.is_some_and(|bytes| is_right(found.frame.kind, &found.frame.key, &bytes));
+            let fine =
+                payload.is_some_and(|bytes| is_right(found.frame.kind, &found.frame.key, &bytes));
             if !fine {
                 torn = true;
                 let kind = Kind::from_byte(found.frame.kind).map_or("frame", name);
-                report.damaged.push(format!("{kind} {}", BlobDigest::from_bytes(found.frame.key)));
+                report.damaged.push(format!(
+                    "{kind} {}",
+                    BlobDigest::from_bytes(found.frame.key)
+                ));
             }
             report.checked += 1;
             progress(report.checked);
         }
         for trace in self.list_traces()? {
-            let whole: u64 = self.read_trace(&trace.id)?.into_iter().flatten().map(|frame| frame.len() as u64 + 12).sum();
+            let whole: u64 = self
+                .read_trace(&trace.id)?
+                .into_iter()
+                .flatten()
+                .map(|frame| frame.len() as u64 + 12)
+                .sum();
             if whole + 16 != trace.size {
                 // The end of a run that was killed looks so too: said by `log`, no damage of results.
                 progress(report.checked);
@@ -83,7 +92,9 @@ fn name(kind: Kind) -> &'static str {
 fn is_right(kind: u8, key: &[u8; 32], bytes: &[u8]) -> bool {
     match Kind::from_byte(kind) {
         Some(Kind::Blob) => BlobDigest::of(bytes).as_bytes() == key,
-        Some(Kind::Tree) => Tree::digest_of(bytes) == TreeDigest::from_bytes(*key) && Tree::decode(bytes).is_ok(),
+        Some(Kind::Tree) => {
+            Tree::digest_of(bytes) == TreeDigest::from_bytes(*key) && Tree::decode(bytes).is_ok()
+        }
         Some(Kind::Action) => {
             record::decode::<ActionRecord>(bytes).is_ok_and(|record| record.key.as_bytes() == key)
         }

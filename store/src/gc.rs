@@ -108,7 +108,11 @@ impl LocalStore {
 
     /// With the lease held exclusively; shared again afterwards.
     pub(crate) fn alone<T>(&self, work: impl FnOnce() -> Result<T, GcError>) -> Result<T, GcError> {
-        let lease = self.lease.as_ref().filter(|_| !self.is_read_only()).ok_or(GcError::ReadOnly)?;
+        let lease = self
+            .lease
+            .as_ref()
+            .filter(|_| !self.is_read_only())
+            .ok_or(GcError::ReadOnly)?;
         if !lease.try_exclude()? {
             self.share_again(lease)?;
             return Err(GcError::Busy);
@@ -136,12 +140,19 @@ impl LocalStore {
         let mut weak: FxHashSet<[u8; 32]> = FxHashSet::default();
         let mut actions = roots.actions.clone();
         // Pinned ones first, then those used last: what no longer fits is what was used longest ago.
-        actions.sort_by_key(|(key, used)| (!roots.pinned_actions.contains(key), std::cmp::Reverse(*used)));
+        actions.sort_by_key(|(key, used)| {
+            (
+                !roots.pinned_actions.contains(key),
+                std::cmp::Reverse(*used),
+            )
+        });
         for (key, _) in actions {
             if known.contains(key.as_bytes()) {
                 continue;
             }
-            let Some(record) = self.action(&key)? else { continue };
+            let Some(record) = self.action(&key)? else {
+                continue;
+            };
             known.insert(*key.as_bytes());
             weak.insert(*record.weak.as_bytes());
             let mut wanted = Live::default();
@@ -151,7 +162,12 @@ impl LocalStore {
             if let Some(transcript) = record.outcome.transcript {
                 wanted.blobs.entry(transcript).or_insert(0);
             }
-            let more: u64 = wanted.blobs.iter().filter(|(blob, _)| !live.blobs.contains_key(blob)).map(|(_, size)| size).sum();
+            let more: u64 = wanted
+                .blobs
+                .iter()
+                .filter(|(blob, _)| !live.blobs.contains_key(blob))
+                .map(|(_, size)| size)
+                .sum();
             let total: u64 = live.blobs.values().sum();
             let fits = policy.max_size.is_none_or(|max| total + more <= max);
             if fits || roots.pinned_actions.contains(&key) {
@@ -190,7 +206,9 @@ impl LocalStore {
             if !live.trees.insert(digest) {
                 continue;
             }
-            let Some(tree) = self.read_tree(&digest)? else { continue };
+            let Some(tree) = self.read_tree(&digest)? else {
+                continue;
+            };
             for (_, entry) in tree.entries() {
                 match entry {
                     Entry::File { digest, size, .. } => drop(live.blobs.insert(*digest, *size)),
@@ -270,7 +288,11 @@ impl LocalStore {
                 }
             }
         }
-        for entry in fs::read_dir(self.layout.flights()).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(self.layout.flights())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             // Taking a lock that nobody has, and giving it back, removes it.
             let _ = Flight::try_start(&entry.path());
         }
@@ -281,7 +303,11 @@ impl LocalStore {
         let mut all = Vec::new();
         let root = self.layout.blobs();
         for shard in list(&root)? {
-            let name = shard.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = shard
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             for path in list(&shard)? {
                 let rest = path.file_name().unwrap_or_default().to_string_lossy();
                 if let Ok(digest) = format!("{name}{rest}").parse() {
@@ -298,7 +324,10 @@ impl LocalStore {
     /// # Errors
     /// The disk did not answer.
     pub fn stats(&self) -> Result<Stats, crate::error::ReadError> {
-        let mut stats = Stats { packs: self.packs.count() as u64, ..Stats::default() };
+        let mut stats = Stats {
+            packs: self.packs.count() as u64,
+            ..Stats::default()
+        };
         for (_, size, _) in self.loose_blobs()? {
             stats.blobs += 1;
             stats.bytes += size;
@@ -322,8 +351,17 @@ impl LocalStore {
 
 fn list(directory: &std::path::Path) -> Result<Vec<PathBuf>, IoAt> {
     match fs::read_dir(directory) {
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).at("list", directory)).collect(),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
+        Ok(entries) => entries
+            .map(|entry| entry.map(|entry| entry.path()).at("list", directory))
+            .collect(),
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(Vec::new())
+        }
         Err(e) => Err(IoAt::new("list", directory, e)),
     }
 }

@@ -38,14 +38,23 @@ impl LocalStore {
     /// # Errors
     /// See [`IngestError`]; nothing that was kept until then is lost.
     pub fn ingest(&self, path: &Path, cache: &dyn StatCache) -> Result<Content, IngestError> {
-        Walk { store: Some(self), cache }.content(path)?.ok_or_else(|| IngestError::Missing(path.to_owned()))
+        Walk {
+            store: Some(self),
+            cache,
+        }
+        .content(path)?
+        .ok_or_else(|| IngestError::Missing(path.to_owned()))
     }
 
     /// What lies at a path, without keeping it; `None` where nothing does.
     ///
     /// # Errors
     /// See [`IngestError`].
-    pub fn digest_path(&self, path: &Path, cache: &dyn StatCache) -> Result<Option<Content>, IngestError> {
+    pub fn digest_path(
+        &self,
+        path: &Path,
+        cache: &dyn StatCache,
+    ) -> Result<Option<Content>, IngestError> {
         Walk { store: None, cache }.content(path)
     }
 
@@ -53,12 +62,19 @@ impl LocalStore {
     ///
     /// # Errors
     /// See [`IngestError`].
-    pub fn digest_files(&self, root: &Path, files: &[PathBuf], cache: &dyn StatCache) -> Result<Content, IngestError> {
+    pub fn digest_files(
+        &self,
+        root: &Path,
+        files: &[PathBuf],
+        cache: &dyn StatCache,
+    ) -> Result<Content, IngestError> {
         let walk = Walk { store: None, cache };
         let entries: Vec<(&Path, Content)> = files
             .par_iter()
             .map(|file| {
-                let content = walk.content(&root.join(file))?.ok_or_else(|| IngestError::Missing(file.clone()))?;
+                let content = walk
+                    .content(&root.join(file))?
+                    .ok_or_else(|| IngestError::Missing(file.clone()))?;
                 Ok((file.as_path(), content))
             })
             .collect::<Result<_, IngestError>>()?;
@@ -73,28 +89,60 @@ fn nest(root: &Path, entries: &[(&Path, Content)], depth: usize) -> Result<Conte
     while at < entries.len() {
         let (path, content) = &entries[at];
         let mut parts = path.components().skip(depth);
-        let name = parts.next().ok_or_else(|| IngestError::Outside(path.to_path_buf()))?.as_os_str().as_bytes().to_vec();
+        let name = parts
+            .next()
+            .ok_or_else(|| IngestError::Outside(path.to_path_buf()))?
+            .as_os_str()
+            .as_bytes()
+            .to_vec();
         if parts.next().is_none() {
             listing.push((name, entry(content)));
             at += 1;
             continue;
         }
         let same = |other: &(&Path, Content)| {
-            other.0.components().nth(depth).is_some_and(|part| part.as_os_str().as_bytes() == name)
+            other
+                .0
+                .components()
+                .nth(depth)
+                .is_some_and(|part| part.as_os_str().as_bytes() == name)
         };
         let end = at + entries[at..].iter().take_while(|other| same(other)).count();
         let inner = nest(root, &entries[at..end], depth + 1)?;
         listing.push((name, entry(&inner)));
         at = end;
     }
-    let tree = Tree::new(listing).map_err(|source| IngestError::Tree { path: root.to_owned(), source })?;
-    Ok(Content::Tree { digest: tree.digest(), size: tree.size(), files: tree.files() })
+    let tree = Tree::new(listing).map_err(|source| IngestError::Tree {
+        path: root.to_owned(),
+        source,
+    })?;
+    Ok(Content::Tree {
+        digest: tree.digest(),
+        size: tree.size(),
+        files: tree.files(),
+    })
 }
 
 fn entry(content: &Content) -> Entry {
     match *content {
-        Content::File { digest, size, executable } => Entry::File { digest, size, executable },
-        Content::Tree { digest, size, files } => Entry::Directory { digest, size, files },
+        Content::File {
+            digest,
+            size,
+            executable,
+        } => Entry::File {
+            digest,
+            size,
+            executable,
+        },
+        Content::Tree {
+            digest,
+            size,
+            files,
+        } => Entry::Directory {
+            digest,
+            size,
+            files,
+        },
     }
 }
 
@@ -102,7 +150,14 @@ impl Walk<'_> {
     fn content(self, path: &Path) -> Result<Option<Content>, IngestError> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(None);
+            }
             Err(e) if is_loop(&e) => return Err(IngestError::Circle(path.to_owned())),
             Err(e) => return Err(IoAt::new("stat", path, e).into()),
         };
@@ -111,7 +166,9 @@ impl Walk<'_> {
         }
         match self.file(path, &metadata) {
             // Gone between the stat and the open.
-            Err(IngestError::Io(cause)) if cause.source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(IngestError::Io(cause)) if cause.source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
             other => other.map(Some),
         }
     }
@@ -124,9 +181,19 @@ impl Walk<'_> {
         let id = StatId::of(metadata);
         let known = self.cache.get(path, &id);
         match (known, self.store) {
-            (Some(digest), None) => return Ok(Content::File { digest, size: id.size, executable }),
+            (Some(digest), None) => {
+                return Ok(Content::File {
+                    digest,
+                    size: id.size,
+                    executable,
+                });
+            }
             (Some(digest), Some(store)) if store.has_blob(&digest, id.size) => {
-                return Ok(Content::File { digest, size: id.size, executable });
+                return Ok(Content::File {
+                    digest,
+                    size: id.size,
+                    executable,
+                });
             }
             _ => {}
         }
@@ -143,17 +210,28 @@ impl Walk<'_> {
                     if after.size == size && after == id {
                         self.cache.put(path, after, digest, began);
                     }
-                    return Ok(Content::File { digest, size, executable });
+                    return Ok(Content::File {
+                        digest,
+                        size,
+                        executable,
+                    });
                 }
                 Err(WriteError::Moved(_)) => {}
-                Err(WriteError::Io(cause)) if cause.path == path => return Err(IngestError::Io(cause)),
+                Err(WriteError::Io(cause)) if cause.path == path => {
+                    return Err(IngestError::Io(cause));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
         Err(IngestError::Moved(path.to_owned()))
     }
 
-    fn directory(self, path: &Path, depth: usize, above: &[(u64, u64)]) -> Result<Content, IngestError> {
+    fn directory(
+        self,
+        path: &Path,
+        depth: usize,
+        above: &[(u64, u64)],
+    ) -> Result<Content, IngestError> {
         if above.len() > MAX_DEPTH {
             let error = io::Error::new(io::ErrorKind::InvalidInput, "its directories lie too deep");
             return Err(IoAt::new("take", path, error).into());
@@ -166,15 +244,30 @@ impl Walk<'_> {
         let listing = if above.len() > PARALLEL_DEPTH {
             self.one_by_one(path, names, depth, above)?
         } else {
-            let entry = |name: OsString| Ok((name.as_bytes().to_vec(), self.entry(&path.join(&name), depth, above)?));
-            names.into_par_iter().map(entry).collect::<Result<_, IngestError>>()?
+            let entry = |name: OsString| {
+                Ok((
+                    name.as_bytes().to_vec(),
+                    self.entry(&path.join(&name), depth, above)?,
+                ))
+            };
+            names
+                .into_par_iter()
+                .map(entry)
+                .collect::<Result<_, IngestError>>()?
         };
-        let tree = Tree::new(listing).map_err(|source| IngestError::Tree { path: path.to_owned(), source })?;
+        let tree = Tree::new(listing).map_err(|source| IngestError::Tree {
+            path: path.to_owned(),
+            source,
+        })?;
         let digest: TreeDigest = match self.store {
             Some(store) => store.put_tree(&tree)?,
             None => tree.digest(),
         };
-        Ok(Content::Tree { digest, size: tree.size(), files: tree.files() })
+        Ok(Content::Tree {
+            digest,
+            size: tree.size(),
+            files: tree.files(),
+        })
     }
 
     fn one_by_one(
@@ -197,27 +290,41 @@ impl Walk<'_> {
         if metadata.is_symlink() {
             let target = fs::read_link(path).at("read the link", path)?;
             if stays_inside(target.as_os_str().as_bytes(), depth) {
-                return Ok(Entry::Symlink { target: target.as_os_str().as_bytes().to_vec() });
+                return Ok(Entry::Symlink {
+                    target: target.as_os_str().as_bytes().to_vec(),
+                });
             }
             return self.followed(path, target, above);
         }
         self.inner(path, &metadata, depth + 1, above)
     }
 
-    fn followed(self, path: &Path, target: PathBuf, above: &[(u64, u64)]) -> Result<Entry, IngestError> {
+    fn followed(
+        self,
+        path: &Path,
+        target: PathBuf,
+        above: &[(u64, u64)],
+    ) -> Result<Entry, IngestError> {
         match fs::metadata(path) {
             // Above a directory that was followed lies something else than above the link to it, so a
             // link that leaves it is followed in its turn.
             Ok(metadata) => self.inner(path, &metadata, 0, above),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                Err(IngestError::Dangling { path: path.to_owned(), target })
-            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(IngestError::Dangling {
+                path: path.to_owned(),
+                target,
+            }),
             Err(e) if is_loop(&e) => Err(IngestError::Circle(path.to_owned())),
             Err(e) => Err(IoAt::new("stat", path, e).into()),
         }
     }
 
-    fn inner(self, path: &Path, metadata: &Metadata, depth: usize, above: &[(u64, u64)]) -> Result<Entry, IngestError> {
+    fn inner(
+        self,
+        path: &Path,
+        metadata: &Metadata,
+        depth: usize,
+        above: &[(u64, u64)],
+    ) -> Result<Entry, IngestError> {
         let kind = metadata.file_type();
         if kind.is_dir() {
             let here = identity(metadata);
@@ -245,7 +352,11 @@ fn hash(path: &Path) -> Result<(BlobDigest, u64), WriteError> {
     let before = StatId::of(&file.metadata().at("stat", path)?);
     let (digest, size) = BlobDigest::of_reader(&mut file).at("read", path)?;
     let after = StatId::of(&file.metadata().at("stat", path)?);
-    if before == after && size == after.size { Ok((digest, size)) } else { Err(WriteError::Moved(path.to_owned())) }
+    if before == after && size == after.size {
+        Ok((digest, size))
+    } else {
+        Err(WriteError::Moved(path.to_owned()))
+    }
 }
 
 fn is_loop(error: &io::Error) -> bool {

@@ -31,9 +31,16 @@ impl LocalStore {
     ///
     /// # Errors
     /// See [`MaterialiseError`]; `dest` then holds what it held.
-    pub fn materialise(&self, content: &Content, dest: &Path, link: LinkMode) -> Result<(), MaterialiseError> {
+    pub fn materialise(
+        &self,
+        content: &Content,
+        dest: &Path,
+        link: LinkMode,
+    ) -> Result<(), MaterialiseError> {
         match content {
-            Content::File { digest, executable, .. } => self.lay_file(digest, *executable, dest, link),
+            Content::File {
+                digest, executable, ..
+            } => self.lay_file(digest, *executable, dest, link),
             Content::Tree { digest, .. } => {
                 let parent = parent_of(dest);
                 let temporary = TemporaryDirectory::in_directory(parent)?;
@@ -54,28 +61,49 @@ impl LocalStore {
         dest: &Path,
     ) -> Result<(), MaterialiseError> {
         if depth > MAX_DEPTH {
-            let error = std::io::Error::new(std::io::ErrorKind::InvalidData, "its directories lie too deep");
+            let error = std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                "its directories lie too deep",
+            );
             return Err(IoAt::new("lay out", dest, error).into());
         }
-        let missing = || MaterialiseError::Missing { what: format!("the directory {}", digest.short()) };
+        let missing = || MaterialiseError::Missing {
+            what: format!("the directory {}", digest.short()),
+        };
         let tree = self.read_tree(digest)?.ok_or_else(missing)?;
         fs::create_dir(place).at("create", place)?;
         for (name, entry) in tree.entries() {
             let inner = place.join(OsStr::from_bytes(name));
             match entry {
-                Entry::File { digest, executable, .. } => self.lay_file(digest, *executable, &inner, link)?,
-                Entry::Directory { digest, .. } => self.lay_tree(digest, &inner, link, depth + 1, dest)?,
+                Entry::File {
+                    digest, executable, ..
+                } => self.lay_file(digest, *executable, &inner, link)?,
+                Entry::Directory { digest, .. } => {
+                    self.lay_tree(digest, &inner, link, depth + 1, dest)?
+                }
                 Entry::Symlink { target } if stays_inside(target, depth) => {
                     symlink(OsStr::from_bytes(target), &inner).at("create the link", &inner)?;
                 }
-                Entry::Symlink { .. } => return Err(MaterialiseError::Escaping { path: dest.to_owned() }),
+                Entry::Symlink { .. } => {
+                    return Err(MaterialiseError::Escaping {
+                        path: dest.to_owned(),
+                    });
+                }
             }
         }
         Ok(())
     }
 
-    fn lay_file(&self, digest: &BlobDigest, executable: bool, dest: &Path, link: LinkMode) -> Result<(), MaterialiseError> {
-        let missing = || MaterialiseError::Missing { what: format!("the file {}", digest.short()) };
+    fn lay_file(
+        &self,
+        digest: &BlobDigest,
+        executable: bool,
+        dest: &Path,
+        link: LinkMode,
+    ) -> Result<(), MaterialiseError> {
+        let missing = || MaterialiseError::Missing {
+            what: format!("the file {}", digest.short()),
+        };
         let Some(loose) = self.loose(digest) else {
             let bytes = self.read_blob(digest)?.ok_or_else(missing)?;
             let mut temporary = Temporary::in_directory(parent_of(dest))?;
@@ -110,19 +138,31 @@ impl LocalStore {
             return Ok(());
         }
         self.quarantine(loose);
-        Err(MaterialiseError::Missing { what: format!("the file {}", digest.short()) })
+        Err(MaterialiseError::Missing {
+            what: format!("the file {}", digest.short()),
+        })
     }
 }
 
 fn parent_of(dest: &Path) -> &Path {
-    dest.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    dest.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// Execution is allowed where reading is, as the umask left it.
 fn finish(temporary: Temporary, executable: bool, dest: &Path) -> Result<(), MaterialiseError> {
-    let mode = fs::metadata(temporary.path()).at("stat", temporary.path())?.permissions().mode() & 0o777;
+    let mode = fs::metadata(temporary.path())
+        .at("stat", temporary.path())?
+        .permissions()
+        .mode()
+        & 0o777;
     let readable = (mode | 0o600) & 0o666;
-    let wanted = if executable { readable | ((readable & 0o444) >> 2) } else { readable };
+    let wanted = if executable {
+        readable | ((readable & 0o444) >> 2)
+    } else {
+        readable
+    };
     if wanted != mode {
         temporary.set_mode(wanted)?;
     }
@@ -145,7 +185,11 @@ fn is_privileged() -> bool {
 
 /// Whether a directory's file system shares blocks between files.
 pub fn can_reflink(directory: &Path) -> bool {
-    let Ok(mut from) = Temporary::in_directory(directory) else { return false };
-    let Ok(mut to) = Temporary::in_directory(directory) else { return false };
+    let Ok(mut from) = Temporary::in_directory(directory) else {
+        return false;
+    };
+    let Ok(mut to) = Temporary::in_directory(directory) else {
+        return false;
+    };
     from.file().write_all(&[7; 4096]).is_ok() && to.clone_from_path(from.path())
 }

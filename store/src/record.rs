@@ -65,7 +65,10 @@ impl fmt::Display for RecordError {
         match self {
             Self::NotARecord => f.write_str("not a record"),
             Self::OtherKind(kind) => write!(f, "a record of another kind ({kind})"),
-            Self::Newer(version) => write!(f, "a record of version {version}, which a newer jalon wrote"),
+            Self::Newer(version) => write!(
+                f,
+                "a record of version {version}, which a newer jalon wrote"
+            ),
             Self::TooLarge(size) => write!(f, "a record of {size} bytes is too large"),
             Self::Malformed(cause) => write!(f, "malformed record: {cause}"),
         }
@@ -77,7 +80,8 @@ impl std::error::Error for RecordError {}
 /// The record's bytes.
 pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>, RecordError> {
     let mut out = vec![MAGIC[0], MAGIC[1], T::KIND, T::VERSION];
-    rmp_serde::encode::write(&mut out, record).map_err(|e| RecordError::Malformed(e.to_string()))?;
+    rmp_serde::encode::write(&mut out, record)
+        .map_err(|e| RecordError::Malformed(e.to_string()))?;
     if out.len() > MAX {
         return Err(RecordError::TooLarge(out.len()));
     }
@@ -106,5 +110,9 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, RecordError> {
     from.set_max_depth(DEPTH);
     let record = T::deserialize(&mut from).map_err(|e| RecordError::Malformed(e.to_string()))?;
     drop(from);
-    if rest.is_empty() { Ok(record) } else { Err(RecordError::Malformed("bytes after the end".into())) }
+    if rest.is_empty() {
+        Ok(record)
+    } else {
+        Err(RecordError::Malformed("bytes after the end".into()))
+    }
 }

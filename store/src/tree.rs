@@ -128,7 +128,10 @@ impl Tree {
 
     /// What `name` stands for.
     pub fn get(&self, name: &[u8]) -> Option<&Entry> {
-        let found = self.entries.binary_search_by(|(have, _)| have.as_slice().cmp(name)).ok()?;
+        let found = self
+            .entries
+            .binary_search_by(|(have, _)| have.as_slice().cmp(name))
+            .ok()?;
         Some(&self.entries[found].1)
     }
 
@@ -143,14 +146,16 @@ impl Tree {
     }
 
     fn totals(&self) -> Option<(u64, u64)> {
-        self.entries.iter().try_fold((0_u64, 0_u64), |(size, files), (_, entry)| {
-            let (more, count) = match entry {
-                Entry::File { size, .. } => (*size, 1),
-                Entry::Directory { size, files, .. } => (*size, *files),
-                Entry::Symlink { .. } => (0, 1),
-            };
-            Some((size.checked_add(more)?, files.checked_add(count)?))
-        })
+        self.entries
+            .iter()
+            .try_fold((0_u64, 0_u64), |(size, files), (_, entry)| {
+                let (more, count) = match entry {
+                    Entry::File { size, .. } => (*size, 1),
+                    Entry::Directory { size, files, .. } => (*size, *files),
+                    Entry::Symlink { .. } => (0, 1),
+                };
+                Some((size.checked_add(more)?, files.checked_add(count)?))
+            })
     }
 
     /// The canonical encoding.
@@ -160,12 +165,24 @@ impl Tree {
         for (name, entry) in &self.entries {
             to.bytes(name);
             match entry {
-                Entry::File { digest, size, executable } => {
-                    to.variant(0).digest(digest.as_bytes()).number(*size).truth(*executable)
-                }
-                Entry::Directory { digest, size, files } => {
-                    to.variant(1).digest(digest.as_bytes()).number(*size).number(*files)
-                }
+                Entry::File {
+                    digest,
+                    size,
+                    executable,
+                } => to
+                    .variant(0)
+                    .digest(digest.as_bytes())
+                    .number(*size)
+                    .truth(*executable),
+                Entry::Directory {
+                    digest,
+                    size,
+                    files,
+                } => to
+                    .variant(1)
+                    .digest(digest.as_bytes())
+                    .number(*size)
+                    .number(*files),
                 Entry::Symlink { target } => to.variant(2).bytes(target),
             };
         }
@@ -190,7 +207,9 @@ impl Tree {
                     size: from.number()?,
                     files: from.number()?,
                 },
-                2 => Entry::Symlink { target: from.bytes()?.to_vec() },
+                2 => Entry::Symlink {
+                    target: from.bytes()?.to_vec(),
+                },
                 _ => return Err(NotCanonical("kind of entry").into()),
             };
             entries.push((name, entry));

@@ -26,11 +26,21 @@ fn key(number: u8) -> ActionKey {
 
 fn record(store: &LocalStore, number: u8, bytes: &[u8]) -> ActionRecord {
     let digest = store.put_bytes(bytes).unwrap();
-    let content = Content::File { digest, size: bytes.len() as u64, executable: false };
+    let content = Content::File {
+        digest,
+        size: bytes.len() as u64,
+        executable: false,
+    };
     ActionRecord {
         key: key(number),
         weak: WeakKey::from_bytes([number; 32]),
-        outcome: Outcome { outputs: vec![NamedContent { name: "o".into(), content }], ..Outcome::default() },
+        outcome: Outcome {
+            outputs: vec![NamedContent {
+                name: "o".into(),
+                content,
+            }],
+            ..Outcome::default()
+        },
         attestation: Attestation::default(),
         made: Made::default(),
     }
@@ -38,18 +48,27 @@ fn record(store: &LocalStore, number: u8, bytes: &[u8]) -> ActionRecord {
 
 fn put(store: &LocalStore, number: u8, bytes: &[u8]) -> ActionRecord {
     let record = record(store, number, bytes);
-    store.put_action(&record, &Explanation::default(), &PathSet::default()).unwrap();
+    store
+        .put_action(&record, &Explanation::default(), &PathSet::default())
+        .unwrap();
     record
 }
 
 fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut found: Vec<PathBuf> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     found.retain(|path| path.to_string_lossy().ends_with(ending));
     found
 }
 
 fn set(path: &str) -> PathSet {
-    PathSet::new(vec![PathEntry { place: Place::Project, path: path.into(), access: Access::Content }])
+    PathSet::new(vec![PathEntry {
+        place: Place::Project,
+        path: path.into(),
+        access: Access::Content,
+    }])
 }
 
 #[test]
@@ -65,7 +84,10 @@ fn a_directory_that_holds_something_else_is_refused() {
 fn a_newer_store_is_said_to_be_newer() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("FORMAT"), "jalon store 2\n").unwrap();
-    assert!(matches!(LocalStore::open(root.path(), Mode::ReadWrite), Err(OpenError::Newer { .. })));
+    assert!(matches!(
+        LocalStore::open(root.path(), Mode::ReadWrite),
+        Err(OpenError::Newer { .. })
+    ));
 }
 
 #[test]
@@ -76,7 +98,12 @@ fn damaged_bytes_can_be_put_again() {
         let digest = open(root.path()).put_bytes(&bytes).unwrap();
         let packs = files(&root.path().join("packs"), ".pack");
         let loose = digest.to_string();
-        let path = packs.first().cloned().unwrap_or(root.path().join("blobs").join(&loose[..2]).join(&loose[2..]));
+        let path = packs.first().cloned().unwrap_or(
+            root.path()
+                .join("blobs")
+                .join(&loose[..2])
+                .join(&loose[2..]),
+        );
         let mut whole = fs::read(&path).unwrap();
         *whole.last_mut().unwrap() ^= 1;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
@@ -84,18 +111,35 @@ fn damaged_bytes_can_be_put_again() {
         let store = open(root.path());
         assert_eq!(store.read_blob(&digest).unwrap(), None, "{size}");
         assert!(store.damage() > 0);
-        assert!(!store.has_blob(&digest, size as u64), "what was seen to be damaged is not there: {size}");
+        assert!(
+            !store.has_blob(&digest, size as u64),
+            "what was seen to be damaged is not there: {size}"
+        );
         assert_eq!(store.put_bytes(&bytes).unwrap(), digest);
-        assert_eq!(store.read_blob(&digest).unwrap().as_deref(), Some(&bytes[..]), "{size}");
+        assert_eq!(
+            store.read_blob(&digest).unwrap().as_deref(),
+            Some(&bytes[..]),
+            "{size}"
+        );
         drop(store);
-        assert_eq!(open(root.path()).read_blob(&digest).unwrap().as_deref(), Some(&bytes[..]), "{size}");
+        assert_eq!(
+            open(root.path()).read_blob(&digest).unwrap().as_deref(),
+            Some(&bytes[..]),
+            "{size}"
+        );
     }
 }
 
 #[test]
 fn a_tree_that_was_damaged_can_be_put_again() {
     let root = tempfile::tempdir().unwrap();
-    let tree = Tree::new(vec![(b"l".to_vec(), Entry::Symlink { target: b"x".to_vec() })]).unwrap();
+    let tree = Tree::new(vec![(
+        b"l".to_vec(),
+        Entry::Symlink {
+            target: b"x".to_vec(),
+        },
+    )])
+    .unwrap();
     let digest = open(root.path()).put_tree(&tree).unwrap();
     let path = files(&root.path().join("packs"), ".pack").remove(0);
     let mut whole = fs::read(&path).unwrap();
@@ -111,7 +155,9 @@ fn a_tree_that_was_damaged_can_be_put_again() {
 fn a_store_cut_anywhere_gives_right_answers_or_none() {
     let root = tempfile::tempdir().unwrap();
     let store = open(root.path());
-    let records: Vec<ActionRecord> = (0..3).map(|number| put(&store, number, &[number; 20])).collect();
+    let records: Vec<ActionRecord> = (0..3)
+        .map(|number| put(&store, number, &[number; 20]))
+        .collect();
     drop(store);
     let path = files(&root.path().join("packs"), ".pack").remove(0);
     let whole = fs::read(&path).unwrap();
@@ -119,10 +165,18 @@ fn a_store_cut_anywhere_gives_right_answers_or_none() {
         let store = open(root.path());
         for expected in &records {
             let found = store.action(&expected.key).unwrap();
-            assert!(found.is_none() || found.as_ref() == Some(expected), "{what}");
-            let Content::File { digest, .. } = expected.outcome.outputs[0].content else { unreachable!() };
+            assert!(
+                found.is_none() || found.as_ref() == Some(expected),
+                "{what}"
+            );
+            let Content::File { digest, .. } = expected.outcome.outputs[0].content else {
+                unreachable!()
+            };
             let bytes = store.read_blob(&digest).unwrap();
-            assert!(bytes.is_none_or(|bytes| BlobDigest::of(&bytes) == digest), "{what}");
+            assert!(
+                bytes.is_none_or(|bytes| BlobDigest::of(&bytes) == digest),
+                "{what}"
+            );
         }
     };
     for end in 0..whole.len() {
@@ -136,7 +190,10 @@ fn a_store_cut_anywhere_gives_right_answers_or_none() {
         check(format!("flipped at {at}"));
     }
     fs::write(&path, &whole).unwrap();
-    assert_eq!(open(root.path()).action(&key(2)).unwrap().as_ref(), Some(&records[2]));
+    assert_eq!(
+        open(root.path()).action(&key(2)).unwrap().as_ref(),
+        Some(&records[2])
+    );
 }
 
 #[test]
@@ -177,7 +234,10 @@ fn what_was_forgotten_stays_forgotten_after_collection() {
     store.forget(&key(1)).unwrap();
     assert_eq!(store.action(&key(1)).unwrap(), None);
     put(&store, 2, b"right");
-    let roots = GcRoots { actions: vec![(key(1), 1), (key(2), 2)], ..GcRoots::default() };
+    let roots = GcRoots {
+        actions: vec![(key(1), 1), (key(2), 2)],
+        ..GcRoots::default()
+    };
     store.gc(&roots, GcPolicy::default(), false).unwrap();
     assert_eq!(store.action(&key(1)).unwrap(), None);
     assert!(store.action(&key(2)).unwrap().is_some());
@@ -204,9 +264,14 @@ fn collection_is_noticed_by_whoever_stays_open() {
     let store = open(root.path());
     let content = store.ingest(data.path(), &Memory::default()).unwrap();
     assert!(store.has_content(&content));
-    store.gc(&GcRoots::default(), GcPolicy::default(), false).unwrap();
+    store
+        .gc(&GcRoots::default(), GcPolicy::default(), false)
+        .unwrap();
     assert!(!store.has_content(&content));
-    assert_eq!(store.ingest(data.path(), &Memory::default()).unwrap(), content);
+    assert_eq!(
+        store.ingest(data.path(), &Memory::default()).unwrap(),
+        content
+    );
     assert!(store.has_content(&content));
 }
 
@@ -216,10 +281,18 @@ fn collection_waits_for_nobody_and_harms_nobody() {
     let running = open(root.path());
     let digest = running.put_bytes(b"needed").unwrap();
     let other = open(root.path());
-    assert!(matches!(other.gc(&GcRoots::default(), GcPolicy::default(), false), Err(GcError::Busy)));
-    assert_eq!(running.read_blob(&digest).unwrap().as_deref(), Some(&b"needed"[..]));
+    assert!(matches!(
+        other.gc(&GcRoots::default(), GcPolicy::default(), false),
+        Err(GcError::Busy)
+    ));
+    assert_eq!(
+        running.read_blob(&digest).unwrap().as_deref(),
+        Some(&b"needed"[..])
+    );
     drop(running);
-    other.gc(&GcRoots::default(), GcPolicy::default(), false).unwrap();
+    other
+        .gc(&GcRoots::default(), GcPolicy::default(), false)
+        .unwrap();
     assert_eq!(other.read_blob(&digest).unwrap(), None);
 }
 
@@ -234,7 +307,12 @@ fn merged_packs_hold_what_they_held() {
     assert_eq!(files(&root.path().join("packs"), ".pack").len(), 1);
     for store in [store, open(root.path())] {
         for number in 0..40 {
-            assert!(store.action(&key(number)).unwrap().is_some_and(|record| store.has_content(&record.outcome.outputs[0].content)));
+            assert!(
+                store
+                    .action(&key(number))
+                    .unwrap()
+                    .is_some_and(|record| store.has_content(&record.outcome.outputs[0].content))
+            );
         }
     }
 }
@@ -246,12 +324,17 @@ fn what_another_process_learned_is_known_once_its_flight_ends() {
     let weak = WeakKey::from_bytes([1; 32]);
     let with = |store: &LocalStore, set: &PathSet| {
         let record = record(store, 1, b"x");
-        store.put_action(&record, &Explanation::default(), set).unwrap();
+        store
+            .put_action(&record, &Explanation::default(), set)
+            .unwrap();
     };
     with(&a, &set("old"));
     assert_eq!(b.path_sets(&weak).unwrap(), [set("old")]);
     let flight = a.flight(&weak, &|| false).unwrap();
-    assert!(b.flight(&weak, &|| true).unwrap().is_none(), "it is in flight");
+    assert!(
+        b.flight(&weak, &|| true).unwrap().is_none(),
+        "it is in flight"
+    );
     with(&a, &set("new"));
     drop(flight);
     let _mine = b.flight(&weak, &|| false).unwrap().unwrap();
@@ -264,9 +347,14 @@ fn a_path_set_that_counts_again_comes_first_again() {
     let store = open(root.path());
     for name in ["one", "two", "one"] {
         let record = record(&store, 1, b"x");
-        store.put_action(&record, &Explanation::default(), &set(name)).unwrap();
+        store
+            .put_action(&record, &Explanation::default(), &set(name))
+            .unwrap();
     }
-    assert_eq!(store.path_sets(&WeakKey::from_bytes([1; 32])).unwrap(), [set("one"), set("two")]);
+    assert_eq!(
+        store.path_sets(&WeakKey::from_bytes([1; 32])).unwrap(),
+        [set("one"), set("two")]
+    );
 }
 
 #[test]
@@ -277,10 +365,23 @@ fn a_read_only_store_reads_and_says_that_it_cannot_keep() {
     drop(store);
     let store = LocalStore::open(root.path(), Mode::ReadOnly).unwrap();
     assert!(store.action(&key(1)).unwrap().is_some());
-    assert!(store.flight(&WeakKey::from_bytes([1; 32]), &|| false).unwrap().is_some());
-    assert!(fs::read_dir(root.path().join("locks/flight")).unwrap().next().is_none());
+    assert!(
+        store
+            .flight(&WeakKey::from_bytes([1; 32]), &|| false)
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        fs::read_dir(root.path().join("locks/flight"))
+            .unwrap()
+            .next()
+            .is_none()
+    );
     assert!(matches!(store.put_bytes(b"new"), Err(WriteError::ReadOnly)));
-    assert!(matches!(store.gc(&GcRoots::default(), GcPolicy::default(), false), Err(GcError::ReadOnly)));
+    assert!(matches!(
+        store.gc(&GcRoots::default(), GcPolicy::default(), false),
+        Err(GcError::ReadOnly)
+    ));
 }
 
 #[test]
@@ -301,10 +402,15 @@ fn pins_of_different_names_are_different_pins() {
     for name in names {
         store.pin(name, &Pin::run(name, "")).unwrap();
     }
-    let mut found: Vec<String> = store.pins().unwrap().into_iter().map(|(name, pin)| {
-        assert_eq!(pin, Pin::run(name.clone(), ""));
-        name
-    }).collect();
+    let mut found: Vec<String> = store
+        .pins()
+        .unwrap()
+        .into_iter()
+        .map(|(name, pin)| {
+            assert_eq!(pin, Pin::run(name.clone(), ""));
+            name
+        })
+        .collect();
     found.sort();
     let mut names = names.map(str::to_owned);
     names.sort();
@@ -326,15 +432,28 @@ fn links_in_a_followed_directory_mean_what_they_meant() {
     symlink(at("far/inner"), at("data/followed")).unwrap();
     let store = open(&at("store"));
     let content = store.ingest(&at("data"), &Memory::default()).unwrap();
-    store.materialise(&content, &at("out"), LinkMode::Auto).unwrap();
-    assert_eq!(fs::read_to_string(at("out/followed/link")).unwrap(), "right");
+    store
+        .materialise(&content, &at("out"), LinkMode::Auto)
+        .unwrap();
+    assert_eq!(
+        fs::read_to_string(at("out/followed/link")).unwrap(),
+        "right"
+    );
 }
 
 #[test]
 fn directories_come_back_whatever_their_names() {
     let root = tempfile::tempdir().unwrap();
     let data = root.path().join("data");
-    for name in [&b"a b"[..], b"quo\"te'", b"new\nline", b"\xff\xfe", "ü".as_bytes(), b"-rf", b"$(x)"] {
+    for name in [
+        &b"a b"[..],
+        b"quo\"te'",
+        b"new\nline",
+        b"\xff\xfe",
+        "ü".as_bytes(),
+        b"-rf",
+        b"$(x)",
+    ] {
         let inner = data.join("d").join(std::ffi::OsStr::from_bytes(name));
         fs::create_dir_all(inner.join("empty")).unwrap();
         fs::write(inner.join(std::ffi::OsStr::from_bytes(name)), name).unwrap();
@@ -352,8 +471,14 @@ fn directories_come_back_whatever_their_names() {
     for link in [LinkMode::Auto, LinkMode::Copy, LinkMode::Hardlink] {
         store.materialise(&content, &out, link).unwrap();
         assert_eq!(store.digest_path(&out, &cache).unwrap(), Some(content));
-        assert_eq!(fs::metadata(out.join("tool")).unwrap().permissions().mode() & 0o100, 0o100);
-        assert_eq!(fs::read_link(out.join("d/up")).unwrap(), Path::new("../tool"));
+        assert_eq!(
+            fs::metadata(out.join("tool")).unwrap().permissions().mode() & 0o100,
+            0o100
+        );
+        assert_eq!(
+            fs::read_link(out.join("d/up")).unwrap(),
+            Path::new("../tool")
+        );
         fs::remove_dir_all(&out).unwrap();
     }
     assert!(store.verify(&mut |_| ()).unwrap().damaged.is_empty());
@@ -382,13 +507,34 @@ fn forged_trees_lead_nowhere() {
     let store = open(&root.path().join("store"));
     let out = root.path().join("out");
     for target in ["../x", "/etc/passwd", "a/../../x"] {
-        let tree = Tree::new(vec![(b"l".to_vec(), Entry::Symlink { target: target.into() })]).unwrap();
-        let content = Content::Tree { digest: store.put_tree(&tree).unwrap(), size: 0, files: 1 };
-        assert!(matches!(store.materialise(&content, &out, LinkMode::Auto), Err(MaterialiseError::Escaping { .. })));
+        let tree = Tree::new(vec![(
+            b"l".to_vec(),
+            Entry::Symlink {
+                target: target.into(),
+            },
+        )])
+        .unwrap();
+        let content = Content::Tree {
+            digest: store.put_tree(&tree).unwrap(),
+            size: 0,
+            files: 1,
+        };
+        assert!(matches!(
+            store.materialise(&content, &out, LinkMode::Auto),
+            Err(MaterialiseError::Escaping { .. })
+        ));
         assert!(!out.exists());
     }
     for name in [&b".."[..], b".", b"", b"a/b", b"a\0", &[b'x'; 256]] {
-        assert!(Tree::new(vec![(name.to_vec(), Entry::Symlink { target: b"x".to_vec() })]).is_err());
+        assert!(
+            Tree::new(vec![(
+                name.to_vec(),
+                Entry::Symlink {
+                    target: b"x".to_vec()
+                }
+            )])
+            .is_err()
+        );
     }
 }
 
@@ -398,13 +544,36 @@ fn a_forged_tower_of_trees_does_not_overflow_the_stack() {
     let store = open(&root.path().join("store"));
     let mut digest: TreeDigest = store.put_tree(&Tree::default()).unwrap();
     for _ in 0..20_000 {
-        let entry = Entry::Directory { digest, size: 0, files: 0 };
-        digest = store.put_tree(&Tree::new(vec![(b"d".to_vec(), entry)]).unwrap()).unwrap();
+        let entry = Entry::Directory {
+            digest,
+            size: 0,
+            files: 0,
+        };
+        digest = store
+            .put_tree(&Tree::new(vec![(b"d".to_vec(), entry)]).unwrap())
+            .unwrap();
     }
-    let content = Content::Tree { digest, size: 0, files: 0 };
+    let content = Content::Tree {
+        digest,
+        size: 0,
+        files: 0,
+    };
     store.has_content(&content);
-    assert!(store.materialise(&content, &root.path().join("out"), LinkMode::Auto).is_err());
-    store.gc(&GcRoots { contents: vec![content], ..GcRoots::default() }, GcPolicy::default(), true).unwrap();
+    assert!(
+        store
+            .materialise(&content, &root.path().join("out"), LinkMode::Auto)
+            .is_err()
+    );
+    store
+        .gc(
+            &GcRoots {
+                contents: vec![content],
+                ..GcRoots::default()
+            },
+            GcPolicy::default(),
+            true,
+        )
+        .unwrap();
 }
 
 #[test]
@@ -417,17 +586,32 @@ fn threads_that_write_the_same_and_different_things_lose_none() {
             scope.spawn(move || {
                 for number in 0..200_u32 {
                     store.put_bytes(&number.to_le_bytes()).unwrap();
-                    store.put_bytes(format!("{thread} {number}").as_bytes()).unwrap();
+                    store
+                        .put_bytes(format!("{thread} {number}").as_bytes())
+                        .unwrap();
                 }
                 store.put_bytes(&vec![1; 40_000]).unwrap();
             });
         }
     });
-    for store in [stores[0].clone(), { drop(stores); Arc::new(open(root.path())) }] {
+    for store in [stores[0].clone(), {
+        drop(stores);
+        Arc::new(open(root.path()))
+    }] {
         for number in 0..200_u32 {
-            assert!(store.read_blob(&BlobDigest::of(&number.to_le_bytes())).unwrap().is_some());
+            assert!(
+                store
+                    .read_blob(&BlobDigest::of(&number.to_le_bytes()))
+                    .unwrap()
+                    .is_some()
+            );
             for thread in 0..6 {
-                assert!(store.read_blob(&BlobDigest::of(format!("{thread} {number}").as_bytes())).unwrap().is_some());
+                assert!(
+                    store
+                        .read_blob(&BlobDigest::of(format!("{thread} {number}").as_bytes()))
+                        .unwrap()
+                        .is_some()
+                );
             }
         }
     }
@@ -437,7 +621,9 @@ fn threads_that_write_the_same_and_different_things_lose_none() {
 fn a_damaged_index_misleads_nobody() {
     let root = tempfile::tempdir().unwrap();
     let store = open(root.path());
-    let digests: Vec<BlobDigest> = (0..100_u8).map(|number| store.put_bytes(&[number; 9]).unwrap()).collect();
+    let digests: Vec<BlobDigest> = (0..100_u8)
+        .map(|number| store.put_bytes(&[number; 9]).unwrap())
+        .collect();
     drop(store);
     let path = files(&root.path().join("packs"), ".idx").remove(0);
     let whole = fs::read(&path).unwrap();
@@ -453,12 +639,19 @@ fn a_damaged_index_misleads_nobody() {
         let store = open(root.path());
         for digest in &digests {
             let bytes = store.read_blob(digest).unwrap();
-            assert!(bytes.is_none_or(|bytes| BlobDigest::of(&bytes) == *digest), "{at}");
+            assert!(
+                bytes.is_none_or(|bytes| BlobDigest::of(&bytes) == *digest),
+                "{at}"
+            );
         }
     }
     fs::remove_file(&path).unwrap();
     let store = open(root.path());
-    assert!(digests.iter().all(|digest| store.read_blob(digest).unwrap().is_some()));
+    assert!(
+        digests
+            .iter()
+            .all(|digest| store.read_blob(digest).unwrap().is_some())
+    );
     assert!(path.exists(), "it is made again");
 }
 
@@ -473,6 +666,9 @@ fn a_tower_of_directories_is_an_error() {
     };
     let content = ingest(120).unwrap();
     store.materialise(&content, &out, LinkMode::Auto).unwrap();
-    assert_eq!(store.digest_path(&out, &Memory::default()).unwrap(), Some(content));
+    assert_eq!(
+        store.digest_path(&out, &Memory::default()).unwrap(),
+        Some(content)
+    );
     assert!(matches!(ingest(450), Err(IngestError::Io(_))));
 }

@@ -1,11 +1,14 @@
 //! Records: what is encoded is decoded, and what no encoder wrote is refused, never a panic.
 
 use jalon_store::action::{
-    Access, Derivation, Field, FieldValue, PathEntry, PathKind, PathSet, Place, Seen, encode_observed, strong_key,
+    Access, Derivation, Field, FieldValue, PathEntry, PathKind, PathSet, Place, Seen,
+    encode_observed, strong_key,
 };
 use jalon_store::content::Content;
 use jalon_store::digest::{ActionKey, BlobDigest, ListingDigest, TreeDigest, WeakKey};
-use jalon_store::outcome::{ActionRecord, Attestation, Cost, Explanation, Made, NamedContent, Outcome, Traced};
+use jalon_store::outcome::{
+    ActionRecord, Attestation, Cost, Explanation, Made, NamedContent, Outcome, Traced,
+};
 use jalon_store::record::{self, RecordError};
 use proptest::prelude::*;
 
@@ -16,10 +19,19 @@ fn action(number: u8) -> ActionRecord {
         outcome: Outcome {
             outputs: vec![NamedContent {
                 name: "model".into(),
-                content: Content::File { digest: BlobDigest::of(&[number]), size: 1, executable: true },
+                content: Content::File {
+                    digest: BlobDigest::of(&[number]),
+                    size: 1,
+                    executable: true,
+                },
             }],
             transcript: Some(BlobDigest::of(b"said")),
-            cost: Cost { wall_ms: 1, user_ms: 2, system_ms: 3, max_rss_bytes: 4 },
+            cost: Cost {
+                wall_ms: 1,
+                user_ms: 2,
+                system_ms: 3,
+                max_rss_bytes: 4,
+            },
         },
         attestation: Attestation {
             traced: Traced::Full,
@@ -28,7 +40,12 @@ fn action(number: u8) -> ActionRecord {
             confirmed: 3,
             notes: vec!["note".into()],
         },
-        made: Made { at_ms: 5, run: "r".into(), node: "n".into(), ..Made::default() },
+        made: Made {
+            at_ms: 5,
+            run: "r".into(),
+            node: "n".into(),
+            ..Made::default()
+        },
     }
 }
 
@@ -42,7 +59,10 @@ fn an_action_record_comes_back() {
 fn every_prefix_and_every_suffix_is_refused() {
     let bytes = record::encode(&action(7)).unwrap();
     for end in 0..bytes.len() {
-        assert!(record::decode::<ActionRecord>(&bytes[..end]).is_err(), "{end}");
+        assert!(
+            record::decode::<ActionRecord>(&bytes[..end]).is_err(),
+            "{end}"
+        );
     }
     let mut longer = bytes;
     longer.push(0xc0);
@@ -53,17 +73,30 @@ fn every_prefix_and_every_suffix_is_refused() {
 fn what_a_newer_jalon_wrote_is_said() {
     let mut bytes = record::encode(&action(7)).unwrap();
     bytes[3] = 9;
-    assert_eq!(record::decode::<ActionRecord>(&bytes), Err(RecordError::Newer(9)));
+    assert_eq!(
+        record::decode::<ActionRecord>(&bytes),
+        Err(RecordError::Newer(9))
+    );
     bytes[3] = 0;
-    assert_eq!(record::decode::<ActionRecord>(&bytes), Err(RecordError::NotARecord));
+    assert_eq!(
+        record::decode::<ActionRecord>(&bytes),
+        Err(RecordError::NotARecord)
+    );
     bytes[3] = 1;
-    assert_eq!(record::decode::<PathSet>(&bytes), Err(RecordError::OtherKind(1)));
+    assert_eq!(
+        record::decode::<PathSet>(&bytes),
+        Err(RecordError::OtherKind(1))
+    );
 }
 
 #[test]
 fn a_forged_length_costs_no_memory() {
     // An array of 2^32 - 1 elements, of which none follows.
-    for body in [&[0xdd, 0xff, 0xff, 0xff, 0xff][..], &[0x91, 0xdd, 0xff, 0xff, 0xff, 0xff], &[0x91, 0xc6, 0xff, 0xff, 0xff, 0xff]] {
+    for body in [
+        &[0xdd, 0xff, 0xff, 0xff, 0xff][..],
+        &[0x91, 0xdd, 0xff, 0xff, 0xff, 0xff],
+        &[0x91, 0xc6, 0xff, 0xff, 0xff, 0xff],
+    ] {
         let mut bytes = b"jR\x03\x01".to_vec();
         bytes.extend_from_slice(body);
         assert!(record::decode::<PathSet>(&bytes).is_err());
@@ -91,12 +124,17 @@ prop_compose! {
 
 fn seen() -> impl Strategy<Value = Seen> {
     let kind = prop_oneof![
-        Just(PathKind::File), Just(PathKind::Directory), Just(PathKind::Symlink), Just(PathKind::Other)
+        Just(PathKind::File),
+        Just(PathKind::Directory),
+        Just(PathKind::Symlink),
+        Just(PathKind::Other)
     ];
     prop_oneof![
         Just(Seen::Absent),
-        (0..2_u8, any::<bool>())
-            .prop_map(|(byte, executable)| Seen::File { digest: BlobDigest::from_bytes([byte; 32]), executable }),
+        (0..2_u8, any::<bool>()).prop_map(|(byte, executable)| Seen::File {
+            digest: BlobDigest::from_bytes([byte; 32]),
+            executable
+        }),
         kind.prop_map(Seen::Exists),
         prop::collection::vec(0..3_u8, 0..3).prop_map(Seen::Link),
         (0..2_u8).prop_map(|byte| Seen::Listing(ListingDigest::from_bytes([byte; 32]))),
@@ -106,11 +144,24 @@ fn seen() -> impl Strategy<Value = Seen> {
 }
 
 fn path_entry() -> impl Strategy<Value = PathEntry> {
-    let place = prop_oneof![Just(Place::Project), Just(Place::Absolute), Just(Place::Distribution)];
-    let access =
-        prop_oneof![Just(Access::Content), Just(Access::Existence), Just(Access::Link), Just(Access::Listing)];
-    (place, prop::collection::vec(any::<u8>(), 0..3), access)
-        .prop_map(|(place, path, access)| PathEntry { place, path, access })
+    let place = prop_oneof![
+        Just(Place::Project),
+        Just(Place::Absolute),
+        Just(Place::Distribution)
+    ];
+    let access = prop_oneof![
+        Just(Access::Content),
+        Just(Access::Existence),
+        Just(Access::Link),
+        Just(Access::Listing)
+    ];
+    (place, prop::collection::vec(any::<u8>(), 0..3), access).prop_map(|(place, path, access)| {
+        PathEntry {
+            place,
+            path,
+            access,
+        }
+    })
 }
 
 proptest! {

@@ -44,7 +44,8 @@ impl Kept {
             Err(Refused::Held) => return Err("another process has it open".into()),
             Err(Refused::Damaged(why)) => {
                 // It can be deleted at any time; now is one.
-                std::fs::remove_dir_all(directory).map_err(|error| format!("{why}; and {error}"))?;
+                std::fs::remove_dir_all(directory)
+                    .map_err(|error| format!("{why}; and {error}"))?;
                 std::fs::create_dir_all(directory).map_err(|error| error.to_string())?;
                 database_again(directory)?
             }
@@ -61,27 +62,54 @@ impl Kept {
         let parent = path.parent()?;
         let parent = parent.strip_prefix(&self.base).unwrap_or(parent);
         let name = path.file_name()?.to_owned();
-        if let Some(directory) = self.directories.read().unwrap_or_else(PoisonError::into_inner).get(parent) {
+        if let Some(directory) = self
+            .directories
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(parent)
+        {
             return Some((directory.clone(), name));
         }
-        let mut all = self.directories.write().unwrap_or_else(PoisonError::into_inner);
-        let directory = all.entry(parent.to_owned()).or_insert_with(|| Arc::new(self.load(parent))).clone();
+        let mut all = self
+            .directories
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let directory = all
+            .entry(parent.to_owned())
+            .or_insert_with(|| Arc::new(self.load(parent)))
+            .clone();
         Some((directory, name))
     }
 
     fn load(&self, parent: &Path) -> Directory {
         let database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let value = guard(|| database.as_ref()?.get(parent.as_os_str().as_bytes()).ok().flatten()).flatten();
+        let value = guard(|| {
+            database
+                .as_ref()?
+                .get(parent.as_os_str().as_bytes())
+                .ok()
+                .flatten()
+        })
+        .flatten();
         let files = value.and_then(|value| decode(&value)).unwrap_or_default();
-        Directory { files: RwLock::new(files), dirty: false.into() }
+        Directory {
+            files: RwLock::new(files),
+            dirty: false.into(),
+        }
     }
 }
 
 impl StatCache for Kept {
     fn get(&self, path: &Path, id: &StatId) -> Option<BlobDigest> {
         let (directory, name) = self.directory(path)?;
-        let files = directory.files.read().unwrap_or_else(PoisonError::into_inner);
-        files.get(&name).filter(|(known, _)| known == id).map(|(_, digest)| *digest)
+        let files = directory
+            .files
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        files
+            .get(&name)
+            .filter(|(known, _)| known == id)
+            .map(|(_, digest)| *digest)
     }
 
     fn put(&self, path: &Path, id: StatId, digest: BlobDigest, began_ns: i128) {
@@ -89,26 +117,46 @@ impl StatCache for Kept {
             return;
         }
         if let Some((directory, name)) = self.directory(path) {
-            directory.files.write().unwrap_or_else(PoisonError::into_inner).insert(name, (id, digest));
-            directory.dirty.store(true, std::sync::atomic::Ordering::Relaxed);
+            directory
+                .files
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(name, (id, digest));
+            directory
+                .dirty
+                .store(true, std::sync::atomic::Ordering::Relaxed);
         }
     }
 
     /// What cannot be written is found out again.
     fn flush(&self) {
         let database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = database.as_ref() else { return };
+        let Some(database) = database.as_ref() else {
+            return;
+        };
         let mut written = false;
-        for (path, directory) in self.directories.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            if directory.dirty.swap(false, std::sync::atomic::Ordering::Relaxed) {
+        for (path, directory) in self
+            .directories
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
+            if directory
+                .dirty
+                .swap(false, std::sync::atomic::Ordering::Relaxed)
+            {
                 let place = self.base.join(path);
-                let mut files = directory.files.write().unwrap_or_else(PoisonError::into_inner);
+                let mut files = directory
+                    .files
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner);
                 // Once in a while, so that files long gone do not stay for ever.
                 if files.len() > 64 && files.len().is_power_of_two() {
                     files.retain(|name, _| place.join(name).symlink_metadata().is_ok());
                 }
                 let value = encode(&files);
-                written |= guard(|| database.insert(path.as_os_str().as_bytes(), value).is_ok()) == Some(true);
+                written |= guard(|| database.insert(path.as_os_str().as_bytes(), value).is_ok())
+                    == Some(true);
             }
         }
         if written {
@@ -120,7 +168,11 @@ impl StatCache for Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         self.flush();
-        let database = self.database.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let database = self
+            .database
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         guard(|| drop(database));
     }
 }
@@ -131,10 +183,16 @@ enum Refused {
 }
 
 fn database(directory: &Path) -> Result<sled::Db, Refused> {
-    let config = sled::Config::new().path(directory).cache_capacity(8 << 20).flush_every_ms(None).mode(sled::Mode::HighThroughput);
+    let config = sled::Config::new()
+        .path(directory)
+        .cache_capacity(8 << 20)
+        .flush_every_ms(None)
+        .mode(sled::Mode::HighThroughput);
     match guard(|| config.open()) {
         Some(Ok(database)) => Ok(database),
-        Some(Err(sled::Error::Io(error))) if error.to_string().contains("lock") => Err(Refused::Held),
+        Some(Err(sled::Error::Io(error))) if error.to_string().contains("lock") => {
+            Err(Refused::Held)
+        }
         Some(Err(error)) => Err(Refused::Damaged(error.to_string())),
         None => Err(Refused::Damaged("it cannot be read".into())),
     }
@@ -203,7 +261,13 @@ mod tests {
     use super::*;
 
     fn id(number: u64) -> StatId {
-        StatId { size: number, mtime_ns: 5, ctime_ns: 7, inode: 9, device: 11 }
+        StatId {
+            size: number,
+            mtime_ns: 5,
+            ctime_ns: 7,
+            inode: 9,
+            device: 11,
+        }
     }
 
     #[test]
@@ -233,7 +297,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let place = root.path().join("index");
         let cache = Kept::open(&place, root.path(), true).unwrap();
-        cache.put(&root.path().join("a"), id(1), BlobDigest::of(b"x"), 1_000_000_000_000);
+        cache.put(
+            &root.path().join("a"),
+            id(1),
+            BlobDigest::of(b"x"),
+            1_000_000_000_000,
+        );
         drop(cache);
         for entry in std::fs::read_dir(&place).unwrap() {
             let path = entry.unwrap().path();

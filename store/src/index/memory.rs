@@ -17,7 +17,10 @@ pub struct Memory {
 
 impl Memory {
     pub(crate) fn new(freshness: Freshness) -> Memory {
-        Memory { freshness, entries: RwLock::default() }
+        Memory {
+            freshness,
+            entries: RwLock::default(),
+        }
     }
 }
 
@@ -31,12 +34,18 @@ impl Default for Memory {
 impl StatCache for Memory {
     fn get(&self, path: &Path, id: &StatId) -> Option<BlobDigest> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.get(path).filter(|(known, _)| known == id).map(|(_, digest)| *digest)
+        entries
+            .get(path)
+            .filter(|(known, _)| known == id)
+            .map(|(_, digest)| *digest)
     }
 
     fn put(&self, path: &Path, id: StatId, digest: BlobDigest, began_ns: i128) {
         if self.freshness.is_settled(&id, began_ns) {
-            self.entries.write().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), (id, digest));
+            self.entries
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(path.to_owned(), (id, digest));
         }
     }
 

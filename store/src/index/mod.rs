@@ -42,7 +42,8 @@ pub struct StatId {
 impl StatId {
     /// Of a stat.
     pub fn of(metadata: &Metadata) -> StatId {
-        let time = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+        let time =
+            |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
         StatId {
             size: metadata.len(),
             mtime_ns: time(metadata.mtime(), metadata.mtime_nsec()),
@@ -67,7 +68,9 @@ pub trait StatCache: Send + Sync {
 
 /// Nanoseconds since the Unix epoch.
 pub fn now_ns() -> i128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos() as i128)
 }
 
 /// Opens the cache in `directory`, with paths below `base` kept relative to it, so that a project that
@@ -76,7 +79,10 @@ pub fn now_ns() -> i128 {
 pub fn open(directory: &Path, base: &Path, write: bool) -> (Arc<dyn StatCache>, Option<String>) {
     match kept::Kept::open(directory, base, write) {
         Ok(kept) => (Arc::new(kept), None),
-        Err(why) => (Arc::new(Memory::new(Freshness::probe(directory))), Some(format!("the stat cache is in memory only: {why}"))),
+        Err(why) => (
+            Arc::new(Memory::new(Freshness::probe(directory))),
+            Some(format!("the stat cache is in memory only: {why}")),
+        ),
     }
 }
 
@@ -89,7 +95,9 @@ pub(crate) struct Freshness {
 impl Freshness {
     /// Finds out whether the file system of `directory` stamps each change that follows a stat anew.
     pub(crate) fn probe(directory: &Path) -> Freshness {
-        Freshness { fine: probe(directory) }
+        Freshness {
+            fine: probe(directory),
+        }
     }
 
     /// Whether a change after hashing began must show in the ctime.

@@ -38,12 +38,17 @@ impl Temporary {
     }
 
     pub(crate) fn set_mode(&self, mode: u32) -> Result<(), IoAt> {
-        self.0.as_file().set_permissions(fs::Permissions::from_mode(mode)).at("set permissions of", self.path())
+        self.0
+            .as_file()
+            .set_permissions(fs::Permissions::from_mode(mode))
+            .at("set permissions of", self.path())
     }
 
     /// Renames it to `path`, over whatever file is there.
     pub(crate) fn persist(self, path: &Path) -> Result<File, IoAt> {
-        self.0.persist(path).map_err(|e| IoAt::new("rename a new file to", path, e.error))
+        self.0
+            .persist(path)
+            .map_err(|e| IoAt::new("rename a new file to", path, e.error))
     }
 }
 
@@ -55,7 +60,11 @@ fn clone(from: &Path, to: &mut tempfile::NamedTempFile) -> bool {
     if reflink_copy::reflink(from, &fresh).is_err() {
         return false;
     }
-    let opened = File::options().read(true).write(true).open(&fresh).or_else(|_| File::open(&fresh));
+    let opened = File::options()
+        .read(true)
+        .write(true)
+        .open(&fresh)
+        .or_else(|_| File::open(&fresh));
     match opened {
         Ok(file) if fs::rename(&fresh, to.path()).is_ok() => {
             *to.as_file_mut() = file;
@@ -96,5 +105,7 @@ pub(crate) fn write(tmp: &Path, path: &Path, bytes: &[u8]) -> Result<(), IoAt> {
 
 /// Makes the names in a directory durable.
 pub(crate) fn sync_directory(path: &Path) -> Result<(), IoAt> {
-    File::open(path).and_then(|directory| directory.sync_all()).at("sync", path)
+    File::open(path)
+        .and_then(|directory| directory.sync_all())
+        .at("sync", path)
 }

@@ -32,7 +32,12 @@ pub(crate) struct Index {
 
 impl Index {
     /// Writes the index of a pack of `pack_len` bytes. Synced, for half an index would hide records.
-    pub(crate) fn write(tmp: &Path, path: &Path, pack_len: u64, frames: &mut [Frame]) -> Result<(), IoAt> {
+    pub(crate) fn write(
+        tmp: &Path,
+        path: &Path,
+        pack_len: u64,
+        frames: &mut [Frame],
+    ) -> Result<(), IoAt> {
         frames.sort_unstable_by_key(|frame| (frame.key, frame.kind, frame.stamp, frame.offset));
         let mut temporary = Temporary::in_directory(tmp)?;
         let mut to = BufWriter::new(temporary.file());
@@ -64,7 +69,10 @@ impl Index {
         (index.map.get(..16)? == MAGIC
             && index.map.get(HEAD..TABLE)? == check(context::FRAME, &[index.map.get(..HEAD)?])
             && index.number(16)? == pack_len
-            && index.map.len() as u64 == (index.number(24)?).checked_mul(ENTRY as u64)?.checked_add(TABLE as u64)?
+            && index.map.len() as u64
+                == (index.number(24)?)
+                    .checked_mul(ENTRY as u64)?
+                    .checked_add(TABLE as u64)?
             && u64::from(index.up_to(255)?) == index.number(24)?)
         .then_some(index)
     }
@@ -84,7 +92,10 @@ impl Index {
 
     /// The entry at a position.
     pub(crate) fn get(&self, position: usize) -> Option<Frame> {
-        let bytes: &[u8; ENTRY] = self.map.get(TABLE + position.checked_mul(ENTRY)?..)?.first_chunk()?;
+        let bytes: &[u8; ENTRY] = self
+            .map
+            .get(TABLE + position.checked_mul(ENTRY)?..)?
+            .first_chunk()?;
         let number = |at: usize| bytes[at..].first_chunk().map(|b| u64::from_le_bytes(*b));
         Some(Frame {
             kind: bytes[32],
@@ -98,12 +109,20 @@ impl Index {
     /// All entries of a kind under a key.
     pub(crate) fn find(&self, kind: u8, key: &[u8; 32], each: &mut dyn FnMut(Frame)) {
         let first = key[0];
-        let from = if first == 0 { Some(0) } else { self.up_to(first - 1) };
-        let (Some(mut low), Some(end)) = (from, self.up_to(first)) else { return };
+        let from = if first == 0 {
+            Some(0)
+        } else {
+            self.up_to(first - 1)
+        };
+        let (Some(mut low), Some(end)) = (from, self.up_to(first)) else {
+            return;
+        };
         let mut high = end;
         while low < high {
             let middle = low + (high - low) / 2;
-            let Some(frame) = self.get(middle as usize) else { return };
+            let Some(frame) = self.get(middle as usize) else {
+                return;
+            };
             if (&frame.key, frame.kind) < (key, kind) {
                 low = middle + 1;
             } else {

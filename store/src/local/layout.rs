@@ -23,7 +23,9 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+        }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -89,9 +91,16 @@ impl Layout {
         if found == FORMAT.as_bytes() {
             return Ok(true);
         }
-        let text: String = String::from_utf8_lossy(&found).trim_end().chars().take(40).collect();
+        let text: String = String::from_utf8_lossy(&found)
+            .trim_end()
+            .chars()
+            .take(40)
+            .collect();
         match text.strip_prefix("jalon store ").map(str::parse::<u32>) {
-            Some(Ok(number)) if number > 1 => Err(OpenError::Newer { path: self.root.clone(), found: text }),
+            Some(Ok(number)) if number > 1 => Err(OpenError::Newer {
+                path: self.root.clone(),
+                found: text,
+            }),
             _ => Err(OpenError::NotAStore(self.root.clone())),
         }
     }
@@ -106,9 +115,14 @@ impl Layout {
             }
             atomic::write(&self.root, &self.format(), FORMAT.as_bytes())?;
         }
-        for directory in
-            [self.blobs(), self.packs(), self.traces(), self.pins(), self.tmp(), self.flights()]
-        {
+        for directory in [
+            self.blobs(),
+            self.packs(),
+            self.traces(),
+            self.pins(),
+            self.tmp(),
+            self.flights(),
+        ] {
             fs::create_dir_all(&directory).at("create", &directory)?;
         }
         Ok(())
@@ -117,7 +131,11 @@ impl Layout {
     /// Whether nothing is there but what a crash during creation can leave.
     fn is_empty(&self) -> io::Result<bool> {
         for entry in fs::read_dir(&self.root)? {
-            if !entry?.file_name().as_encoded_bytes().starts_with(atomic::PREFIX.as_bytes()) {
+            if !entry?
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(atomic::PREFIX.as_bytes())
+            {
                 return Ok(false);
             }
         }

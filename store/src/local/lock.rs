@@ -41,9 +41,17 @@ impl Lease {
         let file = if read_only {
             File::open(path)
         } else {
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(path)
         };
-        Ok(Self { file: file.at("open", path)?, path: path.to_owned() })
+        Ok(Self {
+            file: file.at("open", path)?,
+            path: path.to_owned(),
+        })
     }
 
     /// Waits until nobody holds it exclusively.
@@ -78,7 +86,9 @@ impl Flight {
                 return Ok(None);
             }
             if is_at(&file, path) {
-                return Ok(Some(Self { held: Some((file, path.to_owned())) }));
+                return Ok(Some(Self {
+                    held: Some((file, path.to_owned())),
+                }));
             }
             // The owner before us unlinked the file between our open and our lock.
         }
@@ -112,7 +122,14 @@ impl Drop for Flight {
 }
 
 fn open_flight(path: &Path) -> Result<File, IoAt> {
-    let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let open = || {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+    };
     match open() {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             if let Some(parent) = path.parent() {

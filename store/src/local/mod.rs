@@ -62,7 +62,10 @@ pub struct LocalStore {
 
 impl std::fmt::Debug for LocalStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LocalStore").field("path", &self.layout.root()).field("read_only", &self.read_only).finish_non_exhaustive()
+        f.debug_struct("LocalStore")
+            .field("path", &self.layout.root())
+            .field("read_only", &self.read_only)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,9 +80,16 @@ impl LocalStore {
         if !read_only {
             match layout.create().and_then(|()| writable(&layout)) {
                 Ok(()) => {}
-                Err(error) if error.is_read_only() && mode == Mode::Auto && layout.recognise()? => read_only = true,
-                Err(error) if error.is_disk_full() && mode == Mode::Auto && layout.recognise()? => {}
-                Err(OpenError::Io(cause)) if cause.is_read_only() => return Err(OpenError::ReadOnly(cause)),
+                Err(error)
+                    if error.is_read_only() && mode == Mode::Auto && layout.recognise()? =>
+                {
+                    read_only = true
+                }
+                Err(error)
+                    if error.is_disk_full() && mode == Mode::Auto && layout.recognise()? => {}
+                Err(OpenError::Io(cause)) if cause.is_read_only() => {
+                    return Err(OpenError::ReadOnly(cause));
+                }
                 Err(error) => return Err(error),
             }
         } else if !layout.recognise()? {
@@ -122,7 +132,11 @@ impl LocalStore {
     }
 
     fn may_write(&self) -> Result<(), WriteError> {
-        if self.read_only { Err(WriteError::ReadOnly) } else { Ok(()) }
+        if self.read_only {
+            Err(WriteError::ReadOnly)
+        } else {
+            Ok(())
+        }
     }
 
     /// Keeps bytes.
@@ -139,7 +153,10 @@ impl LocalStore {
             self.packs.append(Kind::Blob, digest.as_bytes(), bytes)?;
         } else {
             let mut temporary = Temporary::in_directory(&self.layout.tmp())?;
-            temporary.file().write_all(bytes).at("write", &self.layout.tmp())?;
+            temporary
+                .file()
+                .write_all(bytes)
+                .at("write", &self.layout.tmp())?;
             self.persist(temporary, &digest)?;
         }
         Ok(digest)
@@ -154,7 +171,11 @@ impl LocalStore {
         let before = crate::index::StatId::of(&file.metadata().at("stat", path)?);
         let moved = |file: &File| -> Result<(), WriteError> {
             let after = crate::index::StatId::of(&file.metadata().at("stat", path)?);
-            if after == before { Ok(()) } else { Err(WriteError::Moved(path.to_owned())) }
+            if after == before {
+                Ok(())
+            } else {
+                Err(WriteError::Moved(path.to_owned()))
+            }
         };
         if before.size < LOOSE {
             let mut bytes = Vec::with_capacity(before.size as usize);
@@ -195,7 +216,10 @@ impl LocalStore {
         }
         temporary.set_mode(0o444)?;
         temporary.persist(&path)?;
-        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+        self.unsynced
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(path);
         Ok(())
     }
 
@@ -250,7 +274,10 @@ impl LocalStore {
 
     /// Something went: which trees are complete is to be found out again.
     pub(crate) fn forget_whole(&self) {
-        self.whole.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.whole
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     /// Takes a damaged file out of the way, so that the right bytes may take its place.
@@ -261,7 +288,11 @@ impl LocalStore {
             return;
         }
         let directory = self.layout.quarantine();
-        let name = path.components().rev().take(2).map(|part| part.as_os_str().to_string_lossy().into_owned());
+        let name = path
+            .components()
+            .rev()
+            .take(2)
+            .map(|part| part.as_os_str().to_string_lossy().into_owned());
         let name: Vec<String> = name.collect();
         // Where it cannot be moved it stays, and is met again.
         let _ = fs::create_dir_all(&directory);
@@ -277,7 +308,8 @@ impl LocalStore {
         let digest = Tree::digest_of(&encoding);
         if self.packs.has(Kind::Tree, digest.as_bytes()).is_none() {
             self.may_write()?;
-            self.packs.append(Kind::Tree, digest.as_bytes(), &encoding)?;
+            self.packs
+                .append(Kind::Tree, digest.as_bytes(), &encoding)?;
         }
         Ok(digest)
     }
@@ -309,23 +341,35 @@ impl LocalStore {
 
     /// Without recursion: a tree from elsewhere may be of any depth.
     fn has_tree(&self, root: &TreeDigest) -> bool {
-        let known = |digest: &TreeDigest| self.whole.read().unwrap_or_else(PoisonError::into_inner).contains(digest);
+        let known = |digest: &TreeDigest| {
+            self.whole
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains(digest)
+        };
         let mut seen = FxHashSet::default();
         let mut pending = vec![*root];
         while let Some(digest) = pending.pop() {
             if known(&digest) || !seen.insert(digest) {
                 continue;
             }
-            let Ok(Some(tree)) = self.read_tree(&digest) else { return false };
+            let Ok(Some(tree)) = self.read_tree(&digest) else {
+                return false;
+            };
             for (_, entry) in tree.entries() {
                 match entry {
-                    Entry::File { digest, size, .. } if !self.has_blob(digest, *size) => return false,
+                    Entry::File { digest, size, .. } if !self.has_blob(digest, *size) => {
+                        return false;
+                    }
                     Entry::Directory { digest, .. } => pending.push(*digest),
                     _ => {}
                 }
             }
         }
-        self.whole.write().unwrap_or_else(PoisonError::into_inner).extend(seen);
+        self.whole
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(seen);
         true
     }
 
@@ -333,13 +377,22 @@ impl LocalStore {
     ///
     /// # Errors
     /// See [`WriteError`].
-    pub fn put_action(&self, record: &ActionRecord, explanation: &Explanation, set: &PathSet) -> Result<(), WriteError> {
+    pub fn put_action(
+        &self,
+        record: &ActionRecord,
+        explanation: &Explanation,
+        set: &PathSet,
+    ) -> Result<(), WriteError> {
         self.may_write()?;
         if set.entries.len() > PathSet::MAX {
             return Err(WriteError::TooManyPaths(set.entries.len()));
         }
         let append = |kind, key: &[u8; 32], bytes: Vec<u8>| self.packs.append(kind, key, &bytes);
-        append(Kind::Explanation, record.key.as_bytes(), record::encode(explanation)?)?;
+        append(
+            Kind::Explanation,
+            record.key.as_bytes(),
+            record::encode(explanation)?,
+        )?;
         // They are tried newest first, so one that counts again is written again.
         if self.path_sets(&record.weak)?.first() != Some(set) {
             append(Kind::PathSet, record.weak.as_bytes(), record::encode(set)?)?;
@@ -353,7 +406,11 @@ impl LocalStore {
     /// # Errors
     /// The disk did not answer.
     pub fn action(&self, key: &ActionKey) -> Result<Option<ActionRecord>, ReadError> {
-        let forgotten = self.packs.find(Kind::Forget, key.as_bytes())?.first().map(|found| found.frame.stamp);
+        let forgotten = self
+            .packs
+            .find(Kind::Forget, key.as_bytes())?
+            .first()
+            .map(|found| found.frame.stamp);
         for found in self.packs.find(Kind::Action, key.as_bytes())? {
             if forgotten.is_some_and(|stamp| stamp > found.frame.stamp) {
                 return Ok(None);
@@ -423,7 +480,11 @@ impl LocalStore {
     ///
     /// # Errors
     /// The lock file cannot be made.
-    pub fn flight(&self, weak: &WeakKey, cancelled: &dyn Fn() -> bool) -> Result<Option<Flight>, IoAt> {
+    pub fn flight(
+        &self,
+        weak: &WeakKey,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Option<Flight>, IoAt> {
         if self.read_only {
             return Ok(Some(Flight::unlocked()));
         }
@@ -464,7 +525,11 @@ impl LocalStore {
     pub fn pin(&self, name: &str, pin: &Pin) -> Result<(), WriteError> {
         self.may_write()?;
         self.sync()?;
-        atomic::write(&self.layout.tmp(), &self.pin_path(name), &record::encode(pin)?)?;
+        atomic::write(
+            &self.layout.tmp(),
+            &self.pin_path(name),
+            &record::encode(pin)?,
+        )?;
         Ok(atomic::sync_directory(&self.layout.pins())?)
     }
 
@@ -514,10 +579,14 @@ impl LocalStore {
     /// # Errors
     /// The disk refused.
     pub fn sync(&self) -> Result<(), IoAt> {
-        let mut unsynced = std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut unsynced =
+            std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
         if let Err(error) = self.sync_loose(&unsynced) {
             // They are as little durable as before; the next one tries again.
-            self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).append(&mut unsynced);
+            self.unsynced
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .append(&mut unsynced);
             return Err(error);
         }
         self.packs.sync()
@@ -538,7 +607,11 @@ impl LocalStore {
             atomic::sync_directory(directory)?;
         }
         // Last, for it names those that are new.
-        if directories.is_empty() { Ok(()) } else { atomic::sync_directory(&self.layout.blobs()) }
+        if directories.is_empty() {
+            Ok(())
+        } else {
+            atomic::sync_directory(&self.layout.blobs())
+        }
     }
 }
 
@@ -553,6 +626,7 @@ impl Drop for LocalStore {
 fn writable(layout: &Layout) -> Result<(), OpenError> {
     let directory = layout.tmp();
     rustix::fs::access(&directory, rustix::fs::Access::WRITE_OK).at("write in", &directory)?;
-    rustix::fs::access(layout.packs(), rustix::fs::Access::WRITE_OK).at("write in", &layout.packs())?;
+    rustix::fs::access(layout.packs(), rustix::fs::Access::WRITE_OK)
+        .at("write in", &layout.packs())?;
     Ok(())
 }

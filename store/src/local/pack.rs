@@ -112,7 +112,11 @@ pub(crate) fn read(file: &File, path: &Path, frame: &Frame) -> Result<Option<Vec
     }
     // An index may lie about the length; the file's own length bounds what is allocated.
     let length = file.metadata().at("stat", path)?.len();
-    if frame.offset.checked_add(HEADER as u64 + frame.len).is_none_or(|end| end > length) {
+    if frame
+        .offset
+        .checked_add(HEADER as u64 + frame.len)
+        .is_none_or(|end| end > length)
+    {
         return Ok(None);
     }
     let mut bytes = vec![0; HEADER + frame.len as usize];
@@ -121,7 +125,9 @@ pub(crate) fn read(file: &File, path: &Path, frame: &Frame) -> Result<Option<Vec
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(e) => return Err(IoAt::new("read", path, e)),
     }
-    let Some((header, payload)) = bytes.split_first_chunk::<HEADER>() else { return Ok(None) };
+    let Some((header, payload)) = bytes.split_first_chunk::<HEADER>() else {
+        return Ok(None);
+    };
     let believed = Frame::parse(header, frame.offset)
         .is_some_and(|(found, sum)| found == *frame && sum == check(context::FRAME, &[payload]));
     if !believed {
@@ -133,7 +139,12 @@ pub(crate) fn read(file: &File, path: &Path, frame: &Frame) -> Result<Option<Vec
 
 /// Calls `each` for every frame from `start` on, until the file's end or the first header that is
 /// not whole; returns the offset up to which frames were found. Payloads are not looked at.
-pub(crate) fn scan(file: &File, path: &Path, start: u64, mut each: impl FnMut(Frame)) -> Result<u64, IoAt> {
+pub(crate) fn scan(
+    file: &File,
+    path: &Path,
+    start: u64,
+    mut each: impl FnMut(Frame),
+) -> Result<u64, IoAt> {
     let length = file.metadata().at("stat", path)?.len();
     let mut window = Window::new(file, path);
     let mut offset = start;
@@ -145,7 +156,9 @@ pub(crate) fn scan(file: &File, path: &Path, start: u64, mut each: impl FnMut(Fr
         }
     }
     while let Some(header) = window.get(offset, length)? {
-        let Some((frame, _)) = Frame::parse(&header, offset) else { break };
+        let Some((frame, _)) = Frame::parse(&header, offset) else {
+            break;
+        };
         let end = frame.end();
         if end > length {
             break;
@@ -168,7 +181,12 @@ impl<'a> Window<'a> {
     const SIZE: usize = 128 * 1024;
 
     fn new(file: &'a File, path: &'a Path) -> Self {
-        Self { file, path, start: 0, bytes: Vec::new() }
+        Self {
+            file,
+            path,
+            start: 0,
+            bytes: Vec::new(),
+        }
     }
 
     fn get(&mut self, offset: u64, length: u64) -> Result<Option<[u8; HEADER]>, IoAt> {
@@ -186,7 +204,10 @@ impl<'a> Window<'a> {
         self.bytes.resize(Self::SIZE, 0);
         let mut filled = 0;
         while filled < HEADER {
-            match self.file.read_at(&mut self.bytes[filled..], offset + filled as u64) {
+            match self
+                .file
+                .read_at(&mut self.bytes[filled..], offset + filled as u64)
+            {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -215,14 +236,33 @@ impl Writer {
         lock::try_exclusive(temporary.file(), path)?;
         temporary.file().write_all(&MAGIC).at("write", path)?;
         let file = temporary.persist(path)?;
-        Ok(Self { file, path: path.to_owned(), end: MAGIC.len() as u64, stamp: 0, synced: 0, broken: false })
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            end: MAGIC.len() as u64,
+            stamp: 0,
+            synced: 0,
+            broken: false,
+        })
     }
 
     /// Appends a frame. After an error the pack ends where it ended before, and can be gone on with
     /// unless [`Writer::is_broken`].
-    pub(crate) fn append(&mut self, kind: u8, key: &[u8; 32], stamp: u64, payload: &[u8]) -> Result<Frame, IoAt> {
+    pub(crate) fn append(
+        &mut self,
+        kind: u8,
+        key: &[u8; 32],
+        stamp: u64,
+        payload: &[u8],
+    ) -> Result<Frame, IoAt> {
         self.stamp = stamp.max(self.stamp + 1);
-        let frame = Frame { kind, key: *key, stamp: self.stamp, offset: self.end, len: payload.len() as u64 };
+        let frame = Frame {
+            kind,
+            key: *key,
+            stamp: self.stamp,
+            offset: self.end,
+            len: payload.len() as u64,
+        };
         let mut bytes = Vec::with_capacity(HEADER + payload.len());
         bytes.extend_from_slice(&frame.header(payload));
         bytes.extend_from_slice(payload);

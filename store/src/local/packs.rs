@@ -26,7 +26,10 @@ type Key = (u8, [u8; 32]);
 #[derive(Debug)]
 enum Table {
     Sealed(Index),
-    Scanned { frames: FxHashMap<Key, Vec<Frame>>, upto: u64 },
+    Scanned {
+        frames: FxHashMap<Key, Vec<Frame>>,
+        upto: u64,
+    },
 }
 
 #[derive(Debug)]
@@ -110,7 +113,11 @@ impl Packs {
         for pack in packs.values() {
             pack.table.find(kind as u8, key, &mut |frame| {
                 if !self.is_damaged(&pack.path, &frame) {
-                    found.push(Found { frame, path: pack.path.clone(), file: pack.file.clone() });
+                    found.push(Found {
+                        frame,
+                        path: pack.path.clone(),
+                        file: pack.file.clone(),
+                    });
                 }
             });
         }
@@ -134,7 +141,13 @@ impl Packs {
         let packs = self.packs.read().unwrap_or_else(PoisonError::into_inner);
         let mut all = Vec::new();
         for pack in packs.values() {
-            pack.table.each(&mut |frame| all.push(Found { frame, path: pack.path.clone(), file: pack.file.clone() }));
+            pack.table.each(&mut |frame| {
+                all.push(Found {
+                    frame,
+                    path: pack.path.clone(),
+                    file: pack.file.clone(),
+                })
+            });
         }
         all
     }
@@ -142,12 +155,17 @@ impl Packs {
     /// Names of packs of dead owners that do not end with a whole frame.
     pub(crate) fn torn(&self) -> Vec<String> {
         let packs = self.packs.read().unwrap_or_else(PoisonError::into_inner);
-        let torn = packs.iter().filter(|(_, pack)| !pack.own && pack.has_grown() && pack.is_abandoned());
+        let torn = packs
+            .iter()
+            .filter(|(_, pack)| !pack.own && pack.has_grown() && pack.is_abandoned());
         torn.map(|(name, _)| name.clone()).collect()
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.packs.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.packs
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     /// Appends to our own pack, making it first if need be.
@@ -159,12 +177,21 @@ impl Packs {
         if writer.is_none() {
             *writer = Some(self.begin()?);
         }
-        let Some(writer) = writer.as_mut() else { return Ok(()) };
+        let Some(writer) = writer.as_mut() else {
+            return Ok(());
+        };
         let frame = writer.append(kind as u8, key, stamp(), payload)?;
         let name = name_of(writer.path());
         let mut packs = self.packs.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Pack { table: Table::Scanned { frames, upto }, .. }) = packs.get_mut(&name) {
-            frames.entry((frame.kind, frame.key)).or_default().push(frame);
+        if let Some(Pack {
+            table: Table::Scanned { frames, upto },
+            ..
+        }) = packs.get_mut(&name)
+        {
+            frames
+                .entry((frame.kind, frame.key))
+                .or_default()
+                .push(frame);
             *upto = frame.end();
         }
         Ok(())
@@ -175,9 +202,20 @@ impl Packs {
         let path = self.layout.packs().join(format!("{name}.pack"));
         let writer = Writer::create(&self.layout.tmp(), &path)?;
         let file = Arc::new(File::open(&path).at("open", &path)?);
-        let table = Table::Scanned { frames: FxHashMap::default(), upto: writer.len() };
+        let table = Table::Scanned {
+            frames: FxHashMap::default(),
+            upto: writer.len(),
+        };
         let mut packs = self.packs.write().unwrap_or_else(PoisonError::into_inner);
-        packs.insert(name, Pack { path, file, table, own: true });
+        packs.insert(
+            name,
+            Pack {
+                path,
+                file,
+                table,
+                own: true,
+            },
+        );
         Ok(writer)
     }
 
@@ -188,7 +226,11 @@ impl Packs {
             None => false,
         };
         // The name, too: a pack that nothing names is lost.
-        if written { super::atomic::sync_directory(&self.layout.packs()) } else { Ok(()) }
+        if written {
+            super::atomic::sync_directory(&self.layout.packs())
+        } else {
+            Ok(())
+        }
     }
 
     /// Looks at everything anew: others may have removed packs.
@@ -199,7 +241,9 @@ impl Packs {
 
     /// Ends our own pack and writes its index.
     pub(crate) fn seal(&self) -> Result<(), IoAt> {
-        let Some(writer) = self.writer().take() else { return Ok(()) };
+        let Some(writer) = self.writer().take() else {
+            return Ok(());
+        };
         let name = name_of(writer.path());
         let mut packs = self.packs.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(pack) = packs.get_mut(&name) {
@@ -264,10 +308,23 @@ impl Packs {
         let length = file.metadata().at("stat", &path)?.len();
         let file = Arc::new(file);
         if let Some(index) = Index::open(&path.with_extension("idx"), length) {
-            return Ok(Some(Pack { path, file, table: Table::Sealed(index), own: false }));
+            return Ok(Some(Pack {
+                path,
+                file,
+                table: Table::Sealed(index),
+                own: false,
+            }));
         }
-        let table = Table::Scanned { frames: FxHashMap::default(), upto: 0 };
-        let mut pack = Pack { path, file, table, own: false };
+        let table = Table::Scanned {
+            frames: FxHashMap::default(),
+            upto: 0,
+        };
+        let mut pack = Pack {
+            path,
+            file,
+            table,
+            own: false,
+        };
         pack.follow()?;
         // Nobody appends to it any more: its owner died before it could write the index.
         if !self.read_only && pack.is_abandoned() {
@@ -280,7 +337,11 @@ impl Packs {
     fn follow(&self) -> Result<bool, IoAt> {
         let grown: Vec<String> = {
             let packs = self.packs.read().unwrap_or_else(PoisonError::into_inner);
-            packs.iter().filter(|(_, pack)| pack.has_grown()).map(|(name, _)| name.clone()).collect()
+            packs
+                .iter()
+                .filter(|(_, pack)| pack.has_grown())
+                .map(|(name, _)| name.clone())
+                .collect()
         };
         if grown.is_empty() {
             return Ok(false);
@@ -322,12 +383,20 @@ impl Packs {
             let mut writer = Writer::create(&self.layout.tmp(), &unfinished)?;
             let mut written = rustc_hash::FxHashSet::default();
             for found in &all {
-                let Some(payload) = found.read()? else { continue };
-                let single = found.frame.kind == Kind::Blob as u8 || found.frame.kind == Kind::Tree as u8;
+                let Some(payload) = found.read()? else {
+                    continue;
+                };
+                let single =
+                    found.frame.kind == Kind::Blob as u8 || found.frame.kind == Kind::Tree as u8;
                 if single && !written.insert((found.frame.kind, found.frame.key)) {
                     continue;
                 }
-                writer.append(found.frame.kind, &found.frame.key, found.frame.stamp, &payload)?;
+                writer.append(
+                    found.frame.kind,
+                    &found.frame.key,
+                    found.frame.stamp,
+                    &payload,
+                )?;
             }
             writer.sync()?;
             after = writer.len();
@@ -349,27 +418,39 @@ impl Packs {
 impl Pack {
     fn has_grown(&self) -> bool {
         match &self.table {
-            Table::Scanned { upto, .. } if !self.own => self.file.metadata().is_ok_and(|metadata| metadata.len() > *upto),
+            Table::Scanned { upto, .. } if !self.own => self
+                .file
+                .metadata()
+                .is_ok_and(|metadata| metadata.len() > *upto),
             _ => false,
         }
     }
 
     fn follow(&mut self) -> Result<bool, IoAt> {
-        let Table::Scanned { frames, upto } = &mut self.table else { return Ok(false) };
+        let Table::Scanned { frames, upto } = &mut self.table else {
+            return Ok(false);
+        };
         let before = *upto;
         *upto = pack::scan(&self.file, &self.path, *upto, |frame| {
-            frames.entry((frame.kind, frame.key)).or_default().push(frame);
+            frames
+                .entry((frame.kind, frame.key))
+                .or_default()
+                .push(frame);
         })?;
         Ok(*upto > before)
     }
 
     fn is_abandoned(&self) -> bool {
-        let locked = File::open(&self.path).ok().map(|file| lock::try_exclusive(&file, &self.path));
+        let locked = File::open(&self.path)
+            .ok()
+            .map(|file| lock::try_exclusive(&file, &self.path));
         matches!(locked, Some(Ok(true)))
     }
 
     fn seal(&mut self, tmp: &Path) -> Result<(), IoAt> {
-        let Table::Scanned { frames, upto } = &self.table else { return Ok(()) };
+        let Table::Scanned { frames, upto } = &self.table else {
+            return Ok(());
+        };
         let length = self.file.metadata().at("stat", &self.path)?.len();
         let mut all: Vec<Frame> = frames.values().flatten().copied().collect();
         // With a torn tail the length would not fit what was indexed.
@@ -390,23 +471,34 @@ impl Table {
         match self {
             Table::Sealed(index) => index.find(kind, key, each),
             Table::Scanned { frames, .. } => {
-                frames.get(&(kind, *key)).into_iter().flatten().copied().for_each(each);
+                frames
+                    .get(&(kind, *key))
+                    .into_iter()
+                    .flatten()
+                    .copied()
+                    .for_each(each);
             }
         }
     }
 
     fn each(&self, each: &mut dyn FnMut(Frame)) {
         match self {
-            Table::Sealed(index) => (0..index.len()).filter_map(|at| index.get(at)).for_each(each),
+            Table::Sealed(index) => (0..index.len())
+                .filter_map(|at| index.get(at))
+                .for_each(each),
             Table::Scanned { frames, .. } => frames.values().flatten().copied().for_each(each),
         }
     }
 }
 
 fn name_of(path: &Path) -> String {
-    path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    path.file_stem()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 fn stamp() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos() as u64)
 }

@@ -25,12 +25,18 @@ pub struct Pin {
 impl Pin {
     /// A pin on a content.
     pub fn content(content: Content, why: impl Into<String>) -> Pin {
-        Pin { kept: Kept::Content(content), why: why.into() }
+        Pin {
+            kept: Kept::Content(content),
+            why: why.into(),
+        }
     }
 
     /// A pin on a run.
     pub fn run(id: impl Into<String>, why: impl Into<String>) -> Pin {
-        Pin { kept: Kept::Run(id.into()), why: why.into() }
+        Pin {
+            kept: Kept::Run(id.into()),
+            why: why.into(),
+        }
     }
 
     /// The content it keeps, if it is one.
@@ -58,7 +64,9 @@ pub(crate) fn file_name(name: &str) -> String {
 
 /// The name of the pin in a file; the file's own where no pin's name gives it.
 pub(crate) fn name_of(file: &str) -> String {
-    decode(file).filter(|name| file_name(name) == file).unwrap_or_else(|| file.to_owned())
+    decode(file)
+        .filter(|name| file_name(name) == file)
+        .unwrap_or_else(|| file.to_owned())
 }
 
 fn decode(file: &str) -> Option<String> {

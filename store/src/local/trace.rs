@@ -42,9 +42,19 @@ impl TraceWriter {
             return Err(IoAt::new("name a trace", Path::new(id), error).into());
         }
         let path = layout.traces().join(format!("{id}.trace"));
-        let file = OpenOptions::new().create_new(true).append(true).open(&path).at("create", &path)?;
+        let file = OpenOptions::new()
+            .create_new(true)
+            .append(true)
+            .open(&path)
+            .at("create", &path)?;
         let written = std::time::Instant::now();
-        Ok(TraceWriter { file, buffer: MAGIC.to_vec(), path, end: 0, written })
+        Ok(TraceWriter {
+            file,
+            buffer: MAGIC.to_vec(),
+            path,
+            end: 0,
+            written,
+        })
     }
 
     /// Adds a frame. Others see it at the latest when a tenth of a second's worth has come together, or
@@ -53,8 +63,10 @@ impl TraceWriter {
     /// # Errors
     /// The disk refused; the frames since the last flush are lost.
     pub fn append(&mut self, payload: &[u8]) -> Result<(), WriteError> {
-        self.buffer.extend_from_slice(&(payload.len() as u32).to_le_bytes());
-        self.buffer.extend_from_slice(&check(context::EVENT, &[payload]));
+        self.buffer
+            .extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        self.buffer
+            .extend_from_slice(&check(context::EVENT, &[payload]));
         self.buffer.extend_from_slice(payload);
         if self.buffer.len() >= BATCH || self.written.elapsed().as_millis() >= 100 {
             self.flush()?;
@@ -75,7 +87,8 @@ impl TraceWriter {
             Err(_) => drop(self.file.set_len(self.end)),
         }
         // Without the magic no frame is read, so that is kept for another try.
-        self.buffer.truncate(if self.end == 0 { MAGIC.len() } else { 0 });
+        self.buffer
+            .truncate(if self.end == 0 { MAGIC.len() } else { 0 });
         Ok(result?)
     }
 
@@ -108,7 +121,10 @@ pub(crate) fn list(layout: &Layout) -> Result<Vec<TraceInfo>, ReadError> {
         let name = entry.file_name();
         if let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".trace")) {
             let size = entry.metadata().map_or(0, |metadata| metadata.len());
-            all.push(TraceInfo { id: id.to_owned(), size });
+            all.push(TraceInfo {
+                id: id.to_owned(),
+                size,
+            });
         }
     }
     all.sort_by(|a, b| a.id.cmp(&b.id));
@@ -122,8 +138,14 @@ pub(crate) fn read(layout: &Layout, id: &str) -> Result<Option<Frames>, ReadErro
     }
     let path = layout.traces().join(format!("{id}.trace"));
     match fs::read(&path) {
-        Ok(bytes) if bytes.starts_with(&MAGIC) => Ok(Some(Frames { bytes, at: MAGIC.len() })),
-        Ok(_) => Ok(Some(Frames { bytes: Vec::new(), at: 0 })),
+        Ok(bytes) if bytes.starts_with(&MAGIC) => Ok(Some(Frames {
+            bytes,
+            at: MAGIC.len(),
+        })),
+        Ok(_) => Ok(Some(Frames {
+            bytes: Vec::new(),
+            at: 0,
+        })),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(IoAt::new("read", &path, e).into()),
     }
@@ -131,7 +153,10 @@ pub(crate) fn read(layout: &Layout, id: &str) -> Result<Option<Frames>, ReadErro
 
 /// Whether the name is one that a file among the traces may have.
 fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    !id.is_empty()
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 pub(crate) fn remove(layout: &Layout, id: &str) -> Result<u64, IoAt> {
