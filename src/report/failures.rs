@@ -50,7 +50,7 @@ pub fn draw(summary: &Summary) -> String {
 
 fn failure(text: &mut String, node: &NodeSummary) {
     let mut facts = vec![words::duration(node.seconds)];
-    if let Some(exit) = node.exit_code {
+    if let Some(exit) = node.exit_code.filter(|_| node.error.is_none()) {
         facts.push(format!("exit code {exit}"));
     }
     if node.attempts > 1 {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::picture::{columns, cut, line};
+use super::picture::{Cell, Link, columns, cut, line};
 use super::view::View;
 
 /// Columns of a name with its indentation; longer names are cut.
@@ -46,7 +46,7 @@ pub fn draw(view: &View) -> String {
     text
 }
 
-fn shown(cell: &super::picture::Cell) -> String {
+fn shown(cell: &Cell) -> String {
     match cell.members.len() {
         1 => line(&cell.name),
         several => format!("{} ×{several}", line(&cell.name)),
@@ -55,16 +55,13 @@ fn shown(cell: &super::picture::Cell) -> String {
 
 /// What each cell waits for: sources, cells whose data it reads, cells that only come first.
 fn before(view: &View) -> Vec<String> {
-    let cells = &view.picture.cells;
-    let mut names: HashMap<usize, Vec<String>> = HashMap::new();
+    let mut links: HashMap<usize, Vec<&Link>> = HashMap::new();
     for link in &view.picture.links {
-        let after = if link.is_order() { "after " } else { "" };
-        let name = format!("{after}{}", line(&cells[link.from].name));
-        names.entry(link.to).or_default().push(name);
+        links.entry(link.to).or_default().push(link);
     }
-    let row = |(at, cell): (usize, &super::picture::Cell)| {
+    let row = |(at, cell): (usize, &Cell)| {
         let mut all: Vec<String> = cell.sources.iter().map(|name| line(name)).collect();
-        all.extend(names.remove(&at).unwrap_or_default());
+        all.extend(producers(view, links.get(&at).map_or(&[], Vec::as_slice)));
         let more = all.len().saturating_sub(NAMED);
         all.truncate(NAMED);
         match (all.is_empty(), more) {
@@ -73,7 +70,22 @@ fn before(view: &View) -> Vec<String> {
             _ => format!("← {}, +{more}", all.join(", ")),
         }
     };
-    cells.iter().enumerate().map(row).collect()
+    view.picture.cells.iter().enumerate().map(row).collect()
+}
+
+/// The instances of one matrix in one word: a fan-in reads all of them, as a rule.
+fn producers(view: &View, links: &[&Link]) -> Vec<String> {
+    let cell = |link: &Link| &view.picture.cells[link.from];
+    let same =
+        links.chunk_by(|a, b| cell(a).family == cell(b).family && a.is_order() == b.is_order());
+    let word = |same: &[&Link]| {
+        let after = if same[0].is_order() { "after " } else { "" };
+        match same.len() {
+            1 => format!("{after}{}", line(&cell(same[0]).name)),
+            several => format!("{after}{}[*] ×{several}", line(&cell(same[0]).family)),
+        }
+    };
+    same.map(word).collect()
 }
 
 #[cfg(test)]
@@ -99,10 +111,10 @@ mod tests {
             format!(
                 "sketch (local): 5 nodes: 3 run, 1 maybe, 1 reuse\n\n\
                  ✓ reuse  load      ← raw\n\
-                 ● run      fit[0]  ← load                  {why}\n\
-                 ● run      fit[1]  ← load                  {why}\n\
-                 ● run      tell    ← after load            {why}\n\
-                 ? maybe      join  ← load, fit[0], fit[1]\n"
+                 ● run      fit[0]  ← load             {why}\n\
+                 ● run      fit[1]  ← load             {why}\n\
+                 ● run      tell    ← after load       {why}\n\
+                 ? maybe      join  ← load, fit[*] ×2\n"
             )
         );
     }
@@ -116,10 +128,10 @@ mod tests {
                 Verdict::Hit
             }
         };
-        let text = text(&sketch::fan(3000), verdict);
+        let text = text(&sketch::fan(600), verdict);
         assert_eq!(text.lines().count(), 6, "{text}");
         assert!(
-            text.contains("● 1 run, 2999 reuse    fit[*] ×3000  ← load"),
+            text.contains("● 1 run, 599 reuse    fit[*] ×600  ← load"),
             "{text}"
         );
     }

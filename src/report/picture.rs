@@ -26,6 +26,8 @@ pub struct Picture {
 pub struct Cell {
     /// `train[gbm,1]`, or `train[*]` for more than one.
     pub name: String,
+    /// Its name without matrix values.
+    pub family: String,
     /// As [`Graph::depth`].
     pub depth: u32,
     /// The nodes it stands for, in definition order; never empty.
@@ -90,6 +92,7 @@ fn cells(graph: &Graph, nodes: &[NodeId]) -> Vec<Cell> {
     }
     let cell = |((depth, _), members): (_, Vec<NodeId>)| Cell {
         name: together(members.iter().map(|&id| &graph.node(id).name)).join(", "),
+        family: graph.node(members[0]).name.base.clone(),
         sources: together(
             members
                 .iter()

@@ -81,7 +81,7 @@ impl Bar<'_> {
             "<dt><code class=\"who\" title=\"{name}\">{name}</code></dt><dd><span class=\"track\" \
              title=\"{name}: {}, {time} from {start}\"><span class=\"bar {}\" \
              style=\"left:{left:.2}%;width:{width:.2}%\"></span></span>\
-             <span class=\"much\">{time} <span class=\"mark {}\">{} {}</span></span></dd>",
+             <span class=\"much\"><span class=\"took\">{time}</span> <span class=\"mark {}\">{} {}</span></span></dd>",
             mark.word, mark.tone, mark.tone, mark.sign, mark.word,
         );
     }
