@@ -64,9 +64,14 @@ pub struct Facts<'a> {
 
 /// The derivation of a node.
 pub fn derivation(graph: &Graph, node: &Node, facts: Facts<'_>) -> Derivation {
-    let mut list = List { fields: Vec::with_capacity(16 + facts.code.len() + facts.inputs.len()) };
+    let mut list = List {
+        fields: Vec::with_capacity(16 + facts.code.len() + facts.inputs.len()),
+    };
     list.text(field::FORMAT, "", &FORMAT.to_string());
-    for (what, value) in ["os", "architecture", "libc"].iter().zip(&facts.ambient.platform) {
+    for (what, value) in ["os", "architecture", "libc"]
+        .iter()
+        .zip(&facts.ambient.platform)
+    {
         list.text(field::PLATFORM, what, value);
     }
     command(&mut list, node);
@@ -90,7 +95,11 @@ pub fn derivation(graph: &Graph, node: &Node, facts: Facts<'_>) -> Derivation {
     inputs(&mut list, graph, node, facts.inputs);
     for output in &node.outputs {
         let artifact = graph.artifact(output.artifact);
-        let shape = if artifact.shape == Shape::Directory { "directory" } else { "file" };
+        let shape = if artifact.shape == Shape::Directory {
+            "directory"
+        } else {
+            "file"
+        };
         list.json(field::OUT, &output.alias, &[&artifact.path, shape]);
     }
     Derivation::new(list.fields)
@@ -102,7 +111,11 @@ struct List {
 
 impl List {
     fn push(&mut self, field: &'static str, what: &str, value: FieldValue) {
-        self.fields.push(Field { field: field.into(), what: what.as_bytes().to_vec(), value });
+        self.fields.push(Field {
+            field: field.into(),
+            what: what.as_bytes().to_vec(),
+            value,
+        });
     }
 
     fn text(&mut self, field: &'static str, what: &str, value: &str) {
@@ -114,7 +127,12 @@ impl List {
     }
 
     fn json(&mut self, field: &'static str, what: &str, values: &[&str]) {
-        let list = Value::List(values.iter().map(|text| Value::Text((*text).to_owned())).collect());
+        let list = Value::List(
+            values
+                .iter()
+                .map(|text| Value::Text((*text).to_owned()))
+                .collect(),
+        );
         self.push(field, what, FieldValue::Json(list.to_json()));
     }
 }
@@ -122,7 +140,11 @@ impl List {
 /// A content as a field: its digest; that a file may be executed is part of it.
 pub fn content_value(content: &Content) -> FieldValue {
     match content {
-        Content::File { digest, executable: true, .. } => FieldValue::Text(format!("{digest} executable")),
+        Content::File {
+            digest,
+            executable: true,
+            ..
+        } => FieldValue::Text(format!("{digest} executable")),
         Content::File { digest, .. } => FieldValue::Digest(*digest.as_bytes()),
         Content::Tree { digest, .. } => FieldValue::Text(format!("{digest} tree")),
     }
@@ -133,13 +155,17 @@ fn command(list: &mut List, node: &Node) {
     let mut text = String::new();
     match &node.command {
         Command::Shell(pieces) => {
-            pieces.iter().for_each(|piece| spell(list, node, piece, &mut text));
+            pieces
+                .iter()
+                .for_each(|piece| spell(list, node, piece, &mut text));
             list.text(field::COMMAND, "shell", &text);
         }
         Command::Exec(words) => {
             for (position, word) in words.iter().enumerate() {
                 text.clear();
-                word.pieces.iter().for_each(|piece| spell(list, node, piece, &mut text));
+                word.pieces
+                    .iter()
+                    .for_each(|piece| spell(list, node, piece, &mut text));
                 list.text(field::COMMAND, &format!("argument {position}"), &text);
             }
         }
@@ -185,11 +211,19 @@ fn leaves(list: &mut List, path: &str, value: &Value) {
         Value::Table(entries) if !entries.is_empty() => {
             for (key, value) in entries {
                 // A key with a dot in it must not read like two keys.
-                let key = if key.contains(['.', '"']) { format!("{key:?}") } else { key.clone() };
+                let key = if key.contains(['.', '"']) {
+                    format!("{key:?}")
+                } else {
+                    key.clone()
+                };
                 leaves(list, &format!("{path}.{key}"), value);
             }
         }
-        leaf => list.push(field::PARAMS, path, FieldValue::Json(leaf.canonical().to_json())),
+        leaf => list.push(
+            field::PARAMS,
+            path,
+            FieldValue::Json(leaf.canonical().to_json()),
+        ),
     }
 }
 

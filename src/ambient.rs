@@ -18,21 +18,46 @@ use crate::worker::environment::{self, PLACES};
 use crate::workspace::glob::Pattern;
 
 /// Looks at the machine.
-pub fn observe(root: &Path, machine: &Machine, store: &LocalStore, cache: &dyn StatCache) -> Ambient {
+pub fn observe(
+    root: &Path,
+    machine: &Machine,
+    store: &LocalStore,
+    cache: &dyn StatCache,
+) -> Ambient {
     let mut variables: Vec<(String, FieldValue)> = environment::hashed_texts(&machine.variables)
         .map(|(name, value)| (name.to_string_lossy().into_owned(), text(value)))
         .collect();
     for name in PLACES {
-        let Some(value) = machine.variables.get(OsStr::new(name)).filter(|value| !value.is_empty()) else { continue };
-        let parts = value.as_bytes().split(|&byte| byte == b':').filter(|part| !part.is_empty());
+        let Some(value) = machine
+            .variables
+            .get(OsStr::new(name))
+            .filter(|value| !value.is_empty())
+        else {
+            continue;
+        };
+        let parts = value
+            .as_bytes()
+            .split(|&byte| byte == b':')
+            .filter(|part| !part.is_empty());
         for (position, part) in parts.enumerate() {
             let place = root.join(OsStr::from_bytes(part));
-            let what = if name == "PYTHONPATH" { format!("{name}[{position}]") } else { name.to_owned() };
-            let pattern = if name == "PYTHONPATH" { "**/*.py" } else { "lib*/python*/site-packages/*.dist-info/RECORD" };
+            let what = if name == "PYTHONPATH" {
+                format!("{name}[{position}]")
+            } else {
+                name.to_owned()
+            };
+            let pattern = if name == "PYTHONPATH" {
+                "**/*.py"
+            } else {
+                "lib*/python*/site-packages/*.dist-info/RECORD"
+            };
             variables.push((what, contained(&place, pattern, store, cache)));
         }
     }
-    Ambient { platform: machine.platform.clone(), variables }
+    Ambient {
+        platform: machine.platform.clone(),
+        variables,
+    }
 }
 
 fn text(value: &OsStr) -> FieldValue {
@@ -44,8 +69,10 @@ fn text(value: &OsStr) -> FieldValue {
 
 /// The digest of the files below a place that match, under names relative to it.
 fn contained(place: &Path, pattern: &str, store: &LocalStore, cache: &dyn StatCache) -> FieldValue {
-    let files: Vec<PathBuf> =
-        Pattern::new(pattern).ok().and_then(|pattern| pattern.files(place).ok()).unwrap_or_default();
+    let files: Vec<PathBuf> = Pattern::new(pattern)
+        .ok()
+        .and_then(|pattern| pattern.files(place).ok())
+        .unwrap_or_default();
     match store.digest_files(place, &files, cache) {
         Ok(Content::Tree { digest, .. }) => FieldValue::Digest(*digest.as_bytes()),
         Ok(Content::File { digest, .. }) => FieldValue::Digest(*digest.as_bytes()),

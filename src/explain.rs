@@ -43,9 +43,16 @@ const ORDER: [&str; 11] = [
 ];
 
 /// What differs, in the order of telling. Both field lists are sorted, so this is one merge.
-pub fn differences(old: &Explanation, new: &Derivation, seen: &[(PathEntry, Seen)]) -> Vec<Difference> {
+pub fn differences(
+    old: &Explanation,
+    new: &Derivation,
+    seen: &[(PathEntry, Seen)],
+) -> Vec<Difference> {
     let mut all = Vec::new();
-    let (mut before, mut now) = (old.derivation.fields.iter().peekable(), new.fields.iter().peekable());
+    let (mut before, mut now) = (
+        old.derivation.fields.iter().peekable(),
+        new.fields.iter().peekable(),
+    );
     let place = |field: &Field| (field.field.clone(), field.what.clone());
     loop {
         let order = match (before.peek(), now.peek()) {
@@ -59,29 +66,66 @@ pub fn differences(old: &Explanation, new: &Derivation, seen: &[(PathEntry, Seen
         if let Some(either) = a.or(b)
             && a.map(|a| &a.value) != b.map(|b| &b.value)
         {
-            all.push(difference(&either.field, &either.what, a.map(|a| &a.value), b.map(|b| &b.value)));
+            all.push(difference(
+                &either.field,
+                &either.what,
+                a.map(|a| &a.value),
+                b.map(|b| &b.value),
+            ));
         }
     }
     observed(&old.observed, seen, &mut all);
-    all.sort_by_key(|one| ORDER.iter().position(|field| *field == one.field).unwrap_or(ORDER.len()));
+    all.sort_by_key(|one| {
+        ORDER
+            .iter()
+            .position(|field| *field == one.field)
+            .unwrap_or(ORDER.len())
+    });
     all
 }
 
-fn difference(name: &str, what: &[u8], old: Option<&FieldValue>, new: Option<&FieldValue>) -> Difference {
+fn difference(
+    name: &str,
+    what: &[u8],
+    old: Option<&FieldValue>,
+    new: Option<&FieldValue>,
+) -> Difference {
     let what = String::from_utf8_lossy(what).into_owned();
-    let place = if name == field::CODE { what.clone() } else { String::new() };
-    Difference { field: name.to_owned(), what, old: old.map_or(Value::Null, show), new: new.map_or(Value::Null, show), place }
+    let place = if name == field::CODE {
+        what.clone()
+    } else {
+        String::new()
+    };
+    Difference {
+        field: name.to_owned(),
+        what,
+        old: old.map_or(Value::Null, show),
+        new: new.map_or(Value::Null, show),
+        place,
+    }
 }
 
 /// Only paths that are looked at in both can differ: the others were read because something else differed.
 fn observed(old: &[(PathEntry, Seen)], new: &[(PathEntry, Seen)], all: &mut Vec<Difference>) {
     for (entry, before) in old {
-        let Some((_, now)) = new.iter().find(|(other, _)| other == entry) else { continue };
+        let Some((_, now)) = new.iter().find(|(other, _)| other == entry) else {
+            continue;
+        };
         if before != now {
             let path = String::from_utf8_lossy(&entry.path).into_owned();
-            let what = if entry.place == Place::Absolute { format!("/{}", path.trim_start_matches('/')) } else { path };
+            let what = if entry.place == Place::Absolute {
+                format!("/{}", path.trim_start_matches('/'))
+            } else {
+                path
+            };
             let place = what.clone();
-            all.push(Difference { field: field::OBSERVED.into(), what, old: show_seen(before), new: show_seen(now), place });
+            all.push(Difference {
+                field: field::OBSERVED.into(),
+                what,
+                old: show_seen(before),
+                new: show_seen(now),
+                place,
+            });
         }
     }
 }
@@ -92,7 +136,9 @@ fn show(value: &FieldValue) -> Value {
         FieldValue::Absent => Value::Null,
         FieldValue::Text(text) => Value::String(text.clone()),
         FieldValue::Digest(digest) => Value::String(hex(digest)),
-        FieldValue::Json(text) => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
+        FieldValue::Json(text) => {
+            serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()))
+        }
         FieldValue::Bytes(bytes) => Value::String(String::from_utf8_lossy(bytes).into_owned()),
     }
 }
@@ -100,7 +146,9 @@ fn show(value: &FieldValue) -> Value {
 fn show_seen(seen: &Seen) -> Value {
     Value::String(match seen {
         Seen::Absent => return Value::Null,
-        Seen::File { digest, executable } => format!("{digest}{}", if *executable { " executable" } else { "" }),
+        Seen::File { digest, executable } => {
+            format!("{digest}{}", if *executable { " executable" } else { "" })
+        }
         Seen::Exists(kind) => format!("{kind:?}").to_lowercase(),
         Seen::Link(target) => format!("link to {}", String::from_utf8_lossy(target)),
         Seen::Listing(digest) => digest.to_string(),

@@ -79,7 +79,10 @@ impl Graph {
             }
         }
         let order = order(&edges).map_err(|cycle| {
-            cycle.iter().map(|n| pipeline.nodes[n.0 as usize].name.to_string()).collect::<Vec<_>>()
+            cycle
+                .iter()
+                .map(|n| pipeline.nodes[n.0 as usize].name.to_string())
+                .collect::<Vec<_>>()
         })?;
         let mut depth = vec![0; pipeline.nodes.len()];
         for &node in &order {
@@ -89,13 +92,26 @@ impl Graph {
         }
         let mut nodes_by_name: HashMap<String, Vec<NodeId>> = HashMap::new();
         for (id, node) in pipeline.nodes.iter().enumerate() {
-            nodes_by_name.entry(node.name.base.clone()).or_default().push(NodeId(id as u32));
+            nodes_by_name
+                .entry(node.name.base.clone())
+                .or_default()
+                .push(NodeId(id as u32));
         }
         let mut artifacts_by_name: HashMap<String, Vec<ArtifactId>> = HashMap::new();
         for (id, artifact) in pipeline.artifacts.iter().enumerate() {
-            artifacts_by_name.entry(artifact.name.base.clone()).or_default().push(ArtifactId(id as u32));
+            artifacts_by_name
+                .entry(artifact.name.base.clone())
+                .or_default()
+                .push(ArtifactId(id as u32));
         }
-        Ok(Graph { pipeline, edges, order, depth, nodes_by_name, artifacts_by_name })
+        Ok(Graph {
+            pipeline,
+            edges,
+            order,
+            depth,
+            nodes_by_name,
+            artifacts_by_name,
+        })
     }
 
     /// The pipeline it was built from.
@@ -149,7 +165,10 @@ impl Graph {
 
     /// The artifacts a node reads, in declared order, fan-ins spelled out.
     pub fn reads(&self, id: NodeId) -> impl Iterator<Item = ArtifactId> + '_ {
-        self.node(id).inputs.iter().flat_map(|input| input.artifacts.iter().copied())
+        self.node(id)
+            .inputs
+            .iter()
+            .flat_map(|input| input.artifacts.iter().copied())
     }
 
     /// The artifacts a node makes, in declared order.
@@ -160,7 +179,11 @@ impl Graph {
     /// The node of that full name (`train[gbm,1]`).
     pub fn find(&self, name: &str) -> Option<NodeId> {
         let base = name.split('[').next().unwrap_or(name);
-        self.nodes_by_name.get(base)?.iter().copied().find(|&id| self.node(id).name.to_string() == name)
+        self.nodes_by_name
+            .get(base)?
+            .iter()
+            .copied()
+            .find(|&id| self.node(id).name.to_string() == name)
     }
 
     /// The artifact of that full name.
@@ -179,7 +202,11 @@ impl Graph {
     /// An entry of `default` that matches nothing.
     pub fn default_selection(&self) -> Result<Selection, Vec<NoMatch>> {
         if let Some(default) = &self.pipeline.default {
-            return self.select(default.iter().map(|(selector, at)| (selector.clone(), Some(at.clone()))));
+            return self.select(
+                default
+                    .iter()
+                    .map(|(selector, at)| (selector.clone(), Some(at.clone()))),
+            );
         }
         let mut picked = Picked::new(self);
         for (id, node) in self.pipeline.nodes.iter().enumerate() {
@@ -204,29 +231,47 @@ impl Graph {
             if !picked.selector(&selector) {
                 let target = selector.to_string();
                 let nearest = self.nearest(&target);
-                missed.push(NoMatch { target, nearest, at });
+                missed.push(NoMatch {
+                    target,
+                    nearest,
+                    at,
+                });
             }
         }
-        if missed.is_empty() { Ok(picked.close()) } else { Err(missed) }
+        if missed.is_empty() {
+            Ok(picked.close())
+        } else {
+            Err(missed)
+        }
     }
 
     /// The nodes a selector names, without their ancestors: for `--force`, `explain`, `check --repeat`.
     pub fn nodes_matching(&self, selector: &Selector) -> Vec<NodeId> {
         let mut picked = Picked::new(self);
         picked.selector(selector);
-        (0..self.len() as u32).map(NodeId).filter(|id| picked.nodes[id.0 as usize]).collect()
+        (0..self.len() as u32)
+            .map(NodeId)
+            .filter(|id| picked.nodes[id.0 as usize])
+            .collect()
     }
 
     /// The artifacts a selector names: an artifact by name or path, or all outputs of a node.
     pub fn artifacts_matching(&self, selector: &Selector) -> Vec<ArtifactId> {
         let mut picked = Picked::new(self);
         picked.selector(selector);
-        (0..self.pipeline.artifacts.len() as u32).map(ArtifactId).filter(|id| picked.wanted[id.0 as usize]).collect()
+        (0..self.pipeline.artifacts.len() as u32)
+            .map(ArtifactId)
+            .filter(|id| picked.wanted[id.0 as usize])
+            .collect()
     }
 
     fn nearest(&self, target: &str) -> Option<String> {
         let base = target.split('[').next().unwrap_or(target);
-        let paths = self.pipeline.artifacts.iter().map(|artifact| artifact.path.as_str());
+        let paths = self
+            .pipeline
+            .artifacts
+            .iter()
+            .map(|artifact| artifact.path.as_str());
         let tags = self.pipeline.nodes.iter().flat_map(|node| &node.tags);
         let candidates: Vec<String> = if let Some(tag) = target.strip_prefix("tag:") {
             let near = jalon_conf::nearest(tag, tags.map(String::as_str));
@@ -234,7 +279,10 @@ impl Graph {
         } else if target.contains('/') {
             paths.map(str::to_owned).collect()
         } else {
-            let names = self.artifacts_by_name.keys().chain(self.nodes_by_name.keys());
+            let names = self
+                .artifacts_by_name
+                .keys()
+                .chain(self.nodes_by_name.keys());
             names.cloned().collect()
         };
         jalon_conf::nearest(base, candidates.iter().map(String::as_str)).map(str::to_owned)
@@ -251,7 +299,11 @@ struct Picked<'g> {
 impl<'g> Picked<'g> {
     fn new(graph: &'g Graph) -> Self {
         let artifacts = graph.pipeline.artifacts.len();
-        Picked { graph, nodes: vec![false; graph.len()], wanted: vec![false; artifacts] }
+        Picked {
+            graph,
+            nodes: vec![false; graph.len()],
+            wanted: vec![false; artifacts],
+        }
     }
 
     fn node(&mut self, id: NodeId) {
@@ -277,14 +329,22 @@ impl<'g> Picked<'g> {
                 let none = Vec::new();
                 let artifacts = graph.artifacts_by_name.get(base).unwrap_or(&none);
                 let mut found = false;
-                for &id in artifacts.iter().filter(|&&id| selector.matches(&graph.artifact(id).name)) {
+                for &id in artifacts
+                    .iter()
+                    .filter(|&&id| selector.matches(&graph.artifact(id).name))
+                {
                     found = true;
                     self.artifact(id);
                 }
                 if found {
                     return true;
                 }
-                for &id in graph.nodes_by_name.get(base).map(Vec::as_slice).unwrap_or_default() {
+                for &id in graph
+                    .nodes_by_name
+                    .get(base)
+                    .map(Vec::as_slice)
+                    .unwrap_or_default()
+                {
                     if selector.matches(&graph.node(id).name) {
                         found = true;
                         self.node(id);
@@ -310,7 +370,11 @@ impl<'g> Picked<'g> {
     fn path(&mut self, path: &str) -> bool {
         let path = path.trim_start_matches("./").trim_end_matches('/');
         let within = |inner: &str, outer: &str| {
-            outer.is_empty() || inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+            outer.is_empty()
+                || inner == outer
+                || inner
+                    .strip_prefix(outer)
+                    .is_some_and(|rest| rest.starts_with('/'))
         };
         let mut found = false;
         for (id, artifact) in self.graph.pipeline.artifacts.iter().enumerate() {
@@ -334,7 +398,10 @@ impl<'g> Picked<'g> {
                 }
             }
         }
-        Selection { selected, wanted: self.wanted }
+        Selection {
+            selected,
+            wanted: self.wanted,
+        }
     }
 }
 
@@ -344,8 +411,10 @@ fn index(node: NodeId) -> NodeIndex {
 
 /// Kahn's order, smallest id first, so that screens follow the definition.
 fn order(edges: &DiGraph<NodeId, Edge>) -> Result<Vec<NodeId>, Vec<NodeId>> {
-    let mut waiting: Vec<usize> =
-        edges.node_indices().map(|node| edges.neighbors_directed(node, Direction::Incoming).count()).collect();
+    let mut waiting: Vec<usize> = edges
+        .node_indices()
+        .map(|node| edges.neighbors_directed(node, Direction::Incoming).count())
+        .collect();
     let mut ready: std::collections::BinaryHeap<std::cmp::Reverse<u32>> = (0..waiting.len() as u32)
         .filter(|&node| waiting[node as usize] == 0)
         .map(std::cmp::Reverse)
@@ -374,7 +443,10 @@ fn order(edges: &DiGraph<NodeId, Edge>) -> Result<Vec<NodeId>, Vec<NodeId>> {
             .find(|&node| waiting[node] > 0)
             .unwrap_or(last);
         if let Some(from) = path.iter().position(|&node| node == before) {
-            let mut cycle: Vec<NodeId> = path[from..].iter().map(|&node| NodeId(node as u32)).collect();
+            let mut cycle: Vec<NodeId> = path[from..]
+                .iter()
+                .map(|&node| NodeId(node as u32))
+                .collect();
             cycle.reverse();
             return Err(cycle);
         }

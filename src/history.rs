@@ -58,12 +58,20 @@ pub struct Earlier {
 impl<'a> History<'a> {
     /// The runs filed under a name.
     pub fn new(store: &'a LocalStore, project: &str) -> History<'a> {
-        History { store, project: project.to_owned(), before: None, known: OnceCell::new() }
+        History {
+            store,
+            project: project.to_owned(),
+            before: None,
+            known: OnceCell::new(),
+        }
     }
 
     /// The same, of runs before this one only.
     pub fn before(store: &'a LocalStore, project: &str, run: &str) -> History<'a> {
-        History { before: Some(run.to_owned()), ..History::new(store, project) }
+        History {
+            before: Some(run.to_owned()),
+            ..History::new(store, project)
+        }
     }
 
     /// The ids, newest first, those of other projects left out.
@@ -71,15 +79,28 @@ impl<'a> History<'a> {
     /// # Errors
     /// The store cannot be read.
     pub fn ids(&self) -> Result<impl Iterator<Item = String> + '_, ReadError> {
-        let mut ids: Vec<String> = self.store.list_traces()?.into_iter().map(|trace| trace.id).collect();
+        let mut ids: Vec<String> = self
+            .store
+            .list_traces()?
+            .into_iter()
+            .map(|trace| trace.id)
+            .collect();
         ids.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(ids.into_iter().filter(|id| self.before.as_ref().is_none_or(|run| id < run) && self.is_ours(id)))
+        Ok(ids
+            .into_iter()
+            .filter(|id| self.before.as_ref().is_none_or(|run| id < run) && self.is_ours(id)))
     }
 
     fn is_ours(&self, id: &str) -> bool {
         let head = self.store.read_trace(id).ok().flatten();
-        let mut events = head.into_iter().flatten().take(4).filter_map(|frame| read(&frame));
-        events.any(|event| started(&event.body).is_some_and(|started| started.project == self.project))
+        let mut events = head
+            .into_iter()
+            .flatten()
+            .take(4)
+            .filter_map(|frame| read(&frame));
+        events.any(|event| {
+            started(&event.body).is_some_and(|started| started.project == self.project)
+        })
     }
 
     /// A run's head and end.
@@ -88,14 +109,22 @@ impl<'a> History<'a> {
     /// The store cannot be read.
     pub fn run(&self, id: &str) -> Result<Option<Run>, ReadError> {
         let events = self.events(id)?;
-        let Some((at, started)) = events.iter().find_map(|event| Some((event.at, started(&event.body)?.clone()))) else {
+        let Some((at, started)) = events
+            .iter()
+            .find_map(|event| Some((event.at, started(&event.body)?.clone())))
+        else {
             return Ok(None);
         };
         let finished = events.iter().rev().find_map(|event| match &event.body {
             Body::RunFinished(finished) => Some(finished.clone()),
             _ => None,
         });
-        Ok(Some(Run { id: id.to_owned(), at, started, finished }))
+        Ok(Some(Run {
+            id: id.to_owned(),
+            at,
+            started,
+            finished,
+        }))
     }
 
     /// All events of a run, in order; a torn or unknown one ends or is left out.
@@ -103,7 +132,13 @@ impl<'a> History<'a> {
     /// # Errors
     /// The store cannot be read.
     pub fn events(&self, id: &str) -> Result<Vec<Event>, ReadError> {
-        Ok(self.store.read_trace(id)?.into_iter().flatten().filter_map(|frame| read(&frame)).collect())
+        Ok(self
+            .store
+            .read_trace(id)?
+            .into_iter()
+            .flatten()
+            .filter_map(|frame| read(&frame))
+            .collect())
     }
 
     /// The run meant by `last`, `last~2`, an id, or the beginning or end of one.
@@ -113,21 +148,29 @@ impl<'a> History<'a> {
     pub fn resolve(&self, name: &str) -> Result<Option<String>, ReadError> {
         let back = match name.strip_prefix("last") {
             Some("") => Some(0),
-            Some(rest) => rest.strip_prefix('~').and_then(|number| number.parse().ok()),
+            Some(rest) => rest
+                .strip_prefix('~')
+                .and_then(|number| number.parse().ok()),
             None => None,
         };
         if let Some(back) = back {
             return Ok(self.ids()?.nth(back));
         }
         let name = name.to_ascii_uppercase();
-        let mut found = self.ids()?.filter(|id| id.starts_with(&name) || (name.len() >= 4 && id.ends_with(&name)));
+        let mut found = self
+            .ids()?
+            .filter(|id| id.starts_with(&name) || (name.len() >= 4 && id.ends_with(&name)));
         let first = found.next();
         Ok(if found.next().is_some() { None } else { first })
     }
 
     /// Earlier successes of a node, newest first, each key once.
     pub fn of(&self, node: &str) -> &[Earlier] {
-        self.known().earlier.get(node).map(Vec::as_slice).unwrap_or_default()
+        self.known()
+            .earlier
+            .get(node)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     /// Whether the last run that reached a node saw it fail or cut off.
@@ -167,10 +210,17 @@ impl<'a> History<'a> {
                 let Ok(key) = key.parse() else { continue };
                 let earlier = known.earlier.entry(node).or_default();
                 if earlier.iter().all(|one| one.key != key) {
-                    earlier.push(Earlier { run: id.clone(), key, seconds, outputs: outputs.into_iter().collect() });
+                    earlier.push(Earlier {
+                        run: id.clone(),
+                        key,
+                        seconds,
+                        outputs: outputs.into_iter().collect(),
+                    });
                 }
             }
-            known.unfinished.extend(open.iter().filter(|node| !seen.contains(*node)).cloned());
+            known
+                .unfinished
+                .extend(open.iter().filter(|node| !seen.contains(*node)).cloned());
             seen.extend(open);
             seen.extend(closed);
         }

@@ -34,7 +34,9 @@ pub struct Judged {
 impl Judged {
     /// The strong key of the outcome, or the one that running would give if nothing undeclared is read.
     pub fn key(&self) -> ActionKey {
-        self.found.as_ref().map_or_else(|| strong_key(&self.weak, &[]), |record| record.key)
+        self.found
+            .as_ref()
+            .map_or_else(|| strong_key(&self.weak, &[]), |record| record.key)
     }
 }
 
@@ -71,11 +73,17 @@ pub fn observe(
     workspace: &Workspace,
     ambient: Ambient,
 ) -> Result<Observations, Vec<Unobserved>> {
-    let chosen = || (0..graph.len() as u32).map(NodeId).filter(|id| selected[id.0 as usize]);
+    let chosen = || {
+        (0..graph.len() as u32)
+            .map(NodeId)
+            .filter(|id| selected[id.0 as usize])
+    };
     let mut read = vec![false; graph.pipeline().artifacts.len()];
-    chosen().flat_map(|id| graph.reads(id)).for_each(|artifact| read[artifact.0 as usize] = true);
+    chosen()
+        .flat_map(|id| graph.reads(id))
+        .for_each(|artifact| read[artifact.0 as usize] = true);
     let artifacts = &graph.pipeline().artifacts;
-    let sources: Vec<Result<Option<Content>, Unobserved>> = artifacts
+    let sources: Vec<Result<Option<Content>, Box<Unobserved>>> = artifacts
         .par_iter()
         .zip(&read)
         .map(|(artifact, &read)| {
@@ -83,12 +91,28 @@ pub fn observe(
                 return Ok(None);
             }
             let name = artifact.name.to_string();
-            let missed = |error| Unobserved { at: artifact.at.clone(), what: "source", name, error };
+            let at = artifact.at.clone();
+            let missed = |error| {
+                Box::new(Unobserved {
+                    at,
+                    what: "source",
+                    name,
+                    error,
+                })
+            };
             workspace.source(artifact).map(Some).map_err(missed)
         })
         .collect();
     let mut missed = Vec::new();
-    let sources = sources.into_iter().map(|found| found.unwrap_or_else(|error| { missed.push(error); None })).collect();
+    let sources = sources
+        .into_iter()
+        .map(|found| {
+            found.unwrap_or_else(|error| {
+                missed.push(*error);
+                None
+            })
+        })
+        .collect();
     let mut patterns: FxHashMap<&str, &jalon_conf::diagnostic::Location> = FxHashMap::default();
     for (pattern, at) in chosen().flat_map(|id| &graph.node(id).code) {
         patterns.entry(pattern).or_insert(at);
@@ -96,7 +120,15 @@ pub fn observe(
     let files: Vec<_> = patterns
         .into_par_iter()
         .map(|(pattern, at)| {
-            let missed = |error| Unobserved { at: at.clone(), what: "code", name: pattern.to_owned(), error };
+            let (at, name) = (at.clone(), pattern.to_owned());
+            let missed = |error| {
+                Box::new(Unobserved {
+                    at,
+                    what: "code",
+                    name,
+                    error,
+                })
+            };
             (pattern, workspace.code(pattern).map_err(missed))
         })
         .collect();
@@ -104,7 +136,7 @@ pub fn observe(
     for (pattern, found) in files {
         match found {
             Ok(files) => drop(by_pattern.insert(pattern, files)),
-            Err(error) => missed.push(error),
+            Err(error) => missed.push(*error),
         }
     }
     if !missed.is_empty() {
@@ -112,8 +144,17 @@ pub fn observe(
         return Err(missed);
     }
     let none = Arc::new(Vec::new());
-    let code = graph.pipeline().nodes.iter().map(|node| code_of(node, &by_pattern, &none)).collect();
-    Ok(Observations { sources, code, ambient })
+    let code = graph
+        .pipeline()
+        .nodes
+        .iter()
+        .map(|node| code_of(node, &by_pattern, &none))
+        .collect();
+    Ok(Observations {
+        sources,
+        code,
+        ambient,
+    })
 }
 
 fn code_of(
@@ -124,7 +165,12 @@ fn code_of(
     if node.code.is_empty() {
         return none.clone();
     }
-    let files = node.code.iter().filter_map(|(pattern, _)| by_pattern.get(pattern.as_str())).flatten().cloned();
+    let files = node
+        .code
+        .iter()
+        .filter_map(|(pattern, _)| by_pattern.get(pattern.as_str()))
+        .flatten()
+        .cloned();
     Arc::new(files.collect())
 }
 
@@ -153,7 +199,12 @@ impl<'a> Judge<'a> {
         workspace: &'a Workspace,
         observations: &'a Observations,
     ) -> Judge<'a> {
-        Judge { graph, store, workspace, observations }
+        Judge {
+            graph,
+            store,
+            workspace,
+            observations,
+        }
     }
 
     /// The declared code files of a node, as they were when observed.
@@ -164,7 +215,11 @@ impl<'a> Judge<'a> {
     /// The recipe of a node whose inputs have these contents, in the order of [`Graph::reads`].
     pub fn derivation(&self, id: NodeId, inputs: &[&Content]) -> Derivation {
         let code = &self.observations.code[id.0 as usize];
-        let facts = Facts { ambient: &self.observations.ambient, code, inputs };
+        let facts = Facts {
+            ambient: &self.observations.ambient,
+            code,
+            inputs,
+        };
         action::derivation(self.graph, self.graph.node(id), facts)
     }
 
@@ -175,8 +230,16 @@ impl<'a> Judge<'a> {
     pub fn judge(&self, id: NodeId, inputs: &[&Content]) -> Result<Judged, ReadError> {
         let derivation = self.derivation(id, inputs);
         let weak = derivation.weak_key();
-        let found = if is_cached(self.graph.node(id)) { self.find(id, &weak)? } else { None };
-        Ok(Judged { derivation: Arc::new(derivation), weak, found: found.map(Arc::new) })
+        let found = if is_cached(self.graph.node(id)) {
+            self.find(id, &weak)?
+        } else {
+            None
+        };
+        Ok(Judged {
+            derivation: Arc::new(derivation),
+            weak,
+            found: found.map(Arc::new),
+        })
     }
 
     /// The newest outcome under a weak key that still holds.
@@ -185,8 +248,12 @@ impl<'a> Judge<'a> {
     /// As [`Judge::judge`].
     pub fn find(&self, id: NodeId, weak: &WeakKey) -> Result<Option<ActionRecord>, ReadError> {
         for set in self.store.path_sets(weak)? {
-            let Some(observed) = self.see(&set) else { continue };
-            let Some(record) = self.store.action(&strong_key(weak, &observed))? else { continue };
+            let Some(observed) = self.see(&set) else {
+                continue;
+            };
+            let Some(record) = self.store.action(&strong_key(weak, &observed))? else {
+                continue;
+            };
             if self.answers(id, &record) {
                 return Ok(Some(record));
             }
@@ -198,14 +265,24 @@ impl<'a> Judge<'a> {
     fn answers(&self, id: NodeId, record: &ActionRecord) -> bool {
         let outputs = &self.graph.node(id).outputs;
         outputs.len() == record.outcome.outputs.len()
-            && outputs.iter().zip(&record.outcome.outputs).all(|(declared, kept)| {
-                declared.alias == kept.name
-                    && crate::workspace::fits(self.graph.artifact(declared.artifact), &kept.content).is_ok()
-            })
+            && outputs
+                .iter()
+                .zip(&record.outcome.outputs)
+                .all(|(declared, kept)| {
+                    declared.alias == kept.name
+                        && crate::workspace::fits(
+                            self.graph.artifact(declared.artifact),
+                            &kept.content,
+                        )
+                        .is_ok()
+                })
     }
 
     /// What lies at the paths of a path set now; nothing where one cannot be looked at.
     fn see(&self, set: &PathSet) -> Option<Vec<(PathEntry, Seen)>> {
-        set.entries.iter().map(|entry| Some((entry.clone(), self.workspace.see(entry)?))).collect()
+        set.entries
+            .iter()
+            .map(|entry| Some((entry.clone(), self.workspace.see(entry)?)))
+            .collect()
     }
 }

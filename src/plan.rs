@@ -71,8 +71,13 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
         contents: Vec::new(),
         nothing_known: inputs.history.is_empty() && inputs.store.stats()?.records == 0,
     };
-    let values = inputs.sources.iter().map(|source| source.map(Some)).collect();
-    let mut schedule: Schedule<'_, Option<Content>> = Schedule::new(graph, &inputs.selection.selected, values);
+    let values = inputs
+        .sources
+        .iter()
+        .map(|source| source.map(Some))
+        .collect();
+    let mut schedule: Schedule<'_, Option<Content>> =
+        Schedule::new(graph, &inputs.selection.selected, values);
     while let Some(step) = schedule.next(u32::MAX, |_| true) {
         match step {
             Step::Judge(node) => judge(inputs, &mut plan, &mut schedule, node)?,
@@ -88,7 +93,9 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
         }
     }
     let artifacts = 0..graph.pipeline().artifacts.len() as u32;
-    plan.contents = artifacts.map(|id| schedule.value(ArtifactId(id)).copied().flatten()).collect();
+    plan.contents = artifacts
+        .map(|id| schedule.value(ArtifactId(id)).copied().flatten())
+        .collect();
     Ok(plan)
 }
 
@@ -101,10 +108,14 @@ fn judge(
     let graph = inputs.graph;
     let at = node.0 as usize;
     let reads: Vec<ArtifactId> = graph.reads(node).collect();
-    let known: Option<Vec<&Content>> =
-        reads.iter().map(|&read| schedule.value(read).and_then(Option::as_ref)).collect();
+    let known: Option<Vec<&Content>> = reads
+        .iter()
+        .map(|&read| schedule.value(read).and_then(Option::as_ref))
+        .collect();
     let Some(known) = known else {
-        let unknown = reads.iter().find(|&&read| schedule.value(read).is_none_or(Option::is_none));
+        let unknown = reads
+            .iter()
+            .find(|&&read| schedule.value(read).is_none_or(Option::is_none));
         let what = unknown.map_or_else(String::new, |&read| graph.artifact(read).name.to_string());
         let (verdict, reason) = match always(inputs, node) {
             Some(reason) => (Verdict::Run, reason),
@@ -122,7 +133,12 @@ fn judge(
         (Some(record), None) => {
             plan.verdicts[at] = Verdict::Hit;
             plan.reasons[at] = None;
-            let outputs: Vec<Content> = record.outcome.outputs.iter().map(|output| output.content).collect();
+            let outputs: Vec<Content> = record
+                .outcome
+                .outputs
+                .iter()
+                .map(|output| output.content)
+                .collect();
             schedule.hit(node, outputs.iter().copied().map(Some).collect());
             if lost_target(inputs, node, &outputs) {
                 schedule.remake(node);
@@ -168,24 +184,39 @@ pub fn gone(inputs: &Inputs<'_>, reads: &[ArtifactId], contents: &[&Content]) ->
 /// Whether an artifact's bytes can be had without running anything.
 pub fn is_there(inputs: &Inputs<'_>, artifact: ArtifactId, content: &Content) -> bool {
     let path = &inputs.graph.artifact(artifact).path;
-    inputs.store.has_content(content) || matches!(inputs.workspace.current(path), Ok(Some(current)) if current == *content)
+    inputs.store.has_content(content)
+        || matches!(inputs.workspace.current(path), Ok(Some(current)) if current == *content)
 }
 
 /// Whether bytes that are asked for, and are meant to be kept, are nowhere.
 pub fn lost_target(inputs: &Inputs<'_>, node: NodeId, outputs: &[Content]) -> bool {
-    inputs.graph.makes(node).zip(outputs).any(|(artifact, content)| {
-        inputs.selection.wanted[artifact.0 as usize]
-            && inputs.graph.artifact(artifact).keep == Keep::Store
-            && !is_there(inputs, artifact, content)
-    })
+    inputs
+        .graph
+        .makes(node)
+        .zip(outputs)
+        .any(|(artifact, content)| {
+            inputs.selection.wanted[artifact.0 as usize]
+                && inputs.graph.artifact(artifact).keep == Keep::Store
+                && !is_there(inputs, artifact, content)
+        })
 }
 
 fn gone_output(inputs: &Inputs<'_>, plan: &Plan, node: NodeId) -> String {
-    let record = plan.judged[node.0 as usize].as_ref().and_then(|judged| judged.found.clone());
+    let record = plan.judged[node.0 as usize]
+        .as_ref()
+        .and_then(|judged| judged.found.clone());
     let outputs = record.iter().flat_map(|record| &record.outcome.outputs);
-    let lost = inputs.graph.makes(node).zip(outputs).find(|(artifact, output)| !is_there(inputs, *artifact, &output.content));
-    let artifact = lost.map(|(artifact, _)| artifact).or_else(|| inputs.graph.makes(node).next());
-    artifact.map_or_else(String::new, |artifact| inputs.graph.artifact(artifact).name.to_string())
+    let lost = inputs
+        .graph
+        .makes(node)
+        .zip(outputs)
+        .find(|(artifact, output)| !is_there(inputs, *artifact, &output.content));
+    let artifact = lost
+        .map(|(artifact, _)| artifact)
+        .or_else(|| inputs.graph.makes(node).next());
+    artifact.map_or_else(String::new, |artifact| {
+        inputs.graph.artifact(artifact).name.to_string()
+    })
 }
 
 /// The first difference to the nearest earlier derivation of the same node.
@@ -194,21 +225,26 @@ pub fn why(inputs: &Inputs<'_>, node: NodeId, judged: &Judged) -> Reason {
     let earlier = inputs.history.of(&name);
     let mut nearest: Option<Vec<explain::Difference>> = None;
     for one in earlier {
-        let Ok(Some(old)) = inputs.store.explanation(&one.key) else { continue };
+        let Ok(Some(old)) = inputs.store.explanation(&one.key) else {
+            continue;
+        };
         let seen: Vec<_> = old
             .observed
             .iter()
             .filter_map(|(entry, _)| Some((entry.clone(), inputs.workspace.see(entry)?)))
             .collect();
         let differences = explain::differences(&old, &judged.derivation, &seen);
-        if nearest.as_ref().is_none_or(|best| differences.len() < best.len()) {
+        if nearest
+            .as_ref()
+            .is_none_or(|best| differences.len() < best.len())
+        {
             nearest = Some(differences);
         }
     }
     match nearest {
-        Some(differences) => {
-            differences.first().map_or_else(|| Reason::word(Reason::FORGOTTEN, ""), Reason::from)
-        }
+        Some(differences) => differences
+            .first()
+            .map_or_else(|| Reason::word(Reason::FORGOTTEN, ""), Reason::from),
         None if inputs.history.is_unfinished(&name) => Reason::word(Reason::UNFINISHED, ""),
         None if earlier.is_empty() => Reason::word(Reason::NEW, ""),
         None => Reason::word(Reason::FORGOTTEN, ""),

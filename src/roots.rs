@@ -61,7 +61,9 @@ struct Run {
 fn read(store: &LocalStore, id: &str) -> Result<Run, ReadError> {
     let mut run = Run::default();
     for frame in store.read_trace(id)?.into_iter().flatten() {
-        let Ok(event) = serde_json::from_slice::<Event>(&frame) else { continue };
+        let Ok(event) = serde_json::from_slice::<Event>(&frame) else {
+            continue;
+        };
         let key = match event.body {
             Body::RunStarted(started) => {
                 run.at = event.at;

@@ -92,7 +92,11 @@ impl<'g, V: Clone + Eq> Schedule<'g, V> {
         let mut cells: Vec<Cell> = selected
             .iter()
             .map(|&selected| Cell {
-                state: if selected { State::Waiting } else { State::Unselected },
+                state: if selected {
+                    State::Waiting
+                } else {
+                    State::Unselected
+                },
                 waiting: 0,
                 dirty: false,
                 readers: 0,
@@ -102,14 +106,26 @@ impl<'g, V: Clone + Eq> Schedule<'g, V> {
         let mut judge = BTreeSet::new();
         for &node in graph.order() {
             if selected[node.0 as usize] {
-                let waiting = graph.before(node).filter(|(before, _)| selected[before.0 as usize]).count();
+                let waiting = graph
+                    .before(node)
+                    .filter(|(before, _)| selected[before.0 as usize])
+                    .count();
                 cells[node.0 as usize].waiting = waiting as u32;
                 if waiting == 0 {
                     judge.insert((rank[node.0 as usize], node));
                 }
             }
         }
-        Schedule { graph, cells, values, rank, judge, start: BTreeSet::new(), running: 0, halted: false }
+        Schedule {
+            graph,
+            cells,
+            values,
+            rank,
+            judge,
+            start: BTreeSet::new(),
+            running: 0,
+            halted: false,
+        }
     }
 
     /// Where a node stands.
@@ -149,8 +165,10 @@ impl<'g, V: Clone + Eq> Schedule<'g, V> {
             return None;
         }
         // A node that is made again must not pull the bytes from under one that reads them.
-        let &(rank, node) =
-            self.start.iter().find(|(_, node)| self.cell(*node).readers == 0 && fits(*node))?;
+        let &(rank, node) = self
+            .start
+            .iter()
+            .find(|(_, node)| self.cell(*node).readers == 0 && fits(*node))?;
         self.start.remove(&(rank, node));
         let cell = self.cell_mut(node);
         cell.state = State::Running;
@@ -180,7 +198,10 @@ impl<'g, V: Clone + Eq> Schedule<'g, V> {
         self.release(node);
         self.cell_mut(node).state = State::MustRun;
         let hopeless = gone.iter().copied().find(|&artifact| {
-            self.graph.artifact(artifact).producer.is_none_or(|producer| self.cell(producer).ran)
+            self.graph
+                .artifact(artifact)
+                .producer
+                .is_none_or(|producer| self.cell(producer).ran)
         });
         if hopeless.is_none() {
             self.remake_all(gone);
@@ -223,7 +244,10 @@ impl<'g, V: Clone + Eq> Schedule<'g, V> {
         while let Some(current) = stack.pop() {
             let graph = self.graph;
             for (next, _) in graph.after(current) {
-                if matches!(self.state(next), State::Waiting | State::MustRun | State::Judging) {
+                if matches!(
+                    self.state(next),
+                    State::Waiting | State::MustRun | State::Judging
+                ) {
                     self.dequeue(next);
                     self.cell_mut(next).state = State::Blocked(node);
                     blocked.push(next);
@@ -323,7 +347,8 @@ impl<'g, V: Clone + Eq> Schedule<'g, V> {
             if self.state(next) == State::Unselected {
                 continue;
             }
-            let reads_changed = !changed.is_empty() && graph.reads(next).any(|read| changed.contains(&read));
+            let reads_changed =
+                !changed.is_empty() && graph.reads(next).any(|read| changed.contains(&read));
             let cell = self.cell_mut(next);
             cell.waiting -= 1;
             if reads_changed {

@@ -68,7 +68,12 @@ impl Reason {
 
     /// A reason that is a word rather than a field.
     pub fn word(word: &str, what: impl Into<String>) -> Reason {
-        Reason { field: word.into(), what: what.into(), old: Value::Null, new: Value::Null }
+        Reason {
+            field: word.into(),
+            what: what.into(),
+            old: Value::Null,
+            new: Value::Null,
+        }
     }
 
     /// One line for people: `params train.gbm.lr: 0.1 → 0.2`.
@@ -104,7 +109,11 @@ fn short(value: &Value) -> String {
     if is_digest {
         return text[..10].to_owned();
     }
-    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(60).collect();
+    let mut line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(60)
+        .collect();
     if text.chars().count() > 60 {
         line.push('…');
     }

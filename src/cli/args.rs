@@ -6,7 +6,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs data and machine-learning pipelines incrementally: what has not changed is not run again.
 #[derive(Debug, Parser)]
-#[command(name = "jalon", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "jalon",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -50,7 +55,9 @@ pub struct Common {
 
 fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.to_owned()))
+        }
         _ => Err("write it as key=value".into()),
     }
 }

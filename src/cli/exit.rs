@@ -40,8 +40,18 @@ impl Failure {
     /// A failure without a place.
     pub fn new(exit: u8, code: &'static str, message: impl Into<String>) -> Failure {
         let severity = jalon_conf::Severity::Error;
-        let problem = Diagnostic { severity, code, message: message.into(), help: None, spans: Vec::new() };
-        Failure { exit, problems: vec![problem], texts: Vec::new() }
+        let problem = Diagnostic {
+            severity,
+            code,
+            message: message.into(),
+            help: None,
+            spans: Vec::new(),
+        };
+        Failure {
+            exit,
+            problems: vec![problem],
+            texts: Vec::new(),
+        }
     }
 
     /// The same with what to do about it.
@@ -55,14 +65,23 @@ impl Failure {
 
     /// The object that `--json` prints.
     pub fn json(&self) -> Value {
-        let errors: Vec<Value> = self.problems.iter().filter(|p| p.severity == jalon_conf::Severity::Error).map(error).collect();
+        let errors: Vec<Value> = self
+            .problems
+            .iter()
+            .filter(|p| p.severity == jalon_conf::Severity::Error)
+            .map(error)
+            .collect();
         json!({"schema": 1, "error": errors.first(), "errors": errors})
     }
 }
 
 /// One problem as scripts see it.
 pub fn error(problem: &Diagnostic) -> Value {
-    let spans: Vec<Value> = problem.spans.iter().map(|(place, label)| span(place, label)).collect();
+    let spans: Vec<Value> = problem
+        .spans
+        .iter()
+        .map(|(place, label)| span(place, label))
+        .collect();
     json!({"code": problem.code, "message": problem.message, "help": problem.help, "spans": spans})
 }
 
@@ -76,7 +95,12 @@ fn span(place: &Location, label: &str) -> Value {
 
 impl<E: Into<ErrorText>> From<E> for Failure {
     fn from(error: E) -> Failure {
-        let ErrorText { exit, code, message, help } = error.into();
+        let ErrorText {
+            exit,
+            code,
+            message,
+            help,
+        } = error.into();
         let failure = Failure::new(exit, code, message);
         match help {
             Some(help) => failure.help(help),
@@ -110,6 +134,11 @@ store_errors! {
 
 impl From<std::io::Error> for ErrorText {
     fn from(error: std::io::Error) -> ErrorText {
-        ErrorText { exit: FAILED, code: "io", message: error.to_string(), help: None }
+        ErrorText {
+            exit: FAILED,
+            code: "io",
+            message: error.to_string(),
+            help: None,
+        }
     }
 }

@@ -18,7 +18,10 @@ use exit::Failure;
 /// Runs what was typed.
 pub fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
-    if arguments.nth(1).is_some_and(|verb| verb == jalon::worker::lifeline::VERB) {
+    if arguments
+        .nth(1)
+        .is_some_and(|verb| verb == jalon::worker::lifeline::VERB)
+    {
         jalon::worker::lifeline::serve(std::io::stdin().lock());
         return ExitCode::SUCCESS;
     }
@@ -29,7 +32,11 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Writing the help or the message is all that is left to do.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
+            return ExitCode::from(if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::DONE
+            });
         }
     };
     let common = cli.common.clone();
@@ -37,7 +44,9 @@ pub fn main() -> ExitCode {
         Ok(Ok(code)) => ExitCode::from(code),
         Ok(Err(failure)) => ExitCode::from(say(&common, &failure)),
         Err(_) => {
-            eprintln!("jalon: this is a bug in jalon; what was recorded is safe, and `jalon run` goes on from it");
+            eprintln!(
+                "jalon: this is a bug in jalon; what was recorded is safe, and `jalon run` goes on from it"
+            );
             ExitCode::from(exit::BUG)
         }
     }
@@ -47,7 +56,14 @@ fn say(common: &Common, failure: &Failure) -> u8 {
     if common.json {
         println!("{}", failure.json());
     } else {
-        eprint!("{}", complain::draw(&failure.problems, &failure.texts, ui::Style::of(common).is_plain()));
+        eprint!(
+            "{}",
+            complain::draw(
+                &failure.problems,
+                &failure.texts,
+                ui::Style::of(common).is_plain()
+            )
+        );
     }
     failure.exit
 }
@@ -80,7 +96,11 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
             Ok(exit::DONE)
         }
         Verb::Import | Verb::Serve | Verb::Deploy => {
-            let failure = Failure::new(exit::USAGE, "not-here", "this version of jalon does not do that yet");
+            let failure = Failure::new(
+                exit::USAGE,
+                "not-here",
+                "this version of jalon does not do that yet",
+            );
             Err(failure.help("README.md says what it does"))
         }
     }

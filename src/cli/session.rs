@@ -36,9 +36,16 @@ pub struct Session {
 
 /// Reads the project that is meant.
 pub fn project(common: &Common) -> Result<Project, Failure> {
-    let from = common.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+    let from = common
+        .directory
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("."));
     if !from.is_dir() {
-        return Err(Failure::new(exit::USAGE, "no-directory", format!("there is no directory {}", from.display())));
+        return Err(Failure::new(
+            exit::USAGE,
+            "no-directory",
+            format!("there is no directory {}", from.display()),
+        ));
     }
     let source = native::Source {
         from,
@@ -57,24 +64,38 @@ fn user_settings() -> Option<PathBuf> {
 
 /// `$XDG_CONFIG_HOME/jalon`, else `~/.config/jalon`.
 pub fn config_directory() -> Option<PathBuf> {
-    let base = std::env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-    base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config"))).map(|base| base.join("jalon"))
+    let base = std::env::var_os("XDG_CONFIG_HOME")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from);
+    base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")))
+        .map(|base| base.join("jalon"))
 }
 
 fn not_loaded(error: LoadError) -> Failure {
     match error {
         LoadError::NotFound { from, others } => {
-            let failure =
-                Failure::new(exit::INVALID, "no-definition", format!("there is no jalon.toml in {} or above", from.display()));
+            let failure = Failure::new(
+                exit::INVALID,
+                "no-definition",
+                format!("there is no jalon.toml in {} or above", from.display()),
+            );
             match others.first() {
-                Some(other) => failure.help(format!("`jalon init` writes a first one; {other} was seen here")),
+                Some(other) => failure.help(format!(
+                    "`jalon init` writes a first one; {other} was seen here"
+                )),
                 None => failure.help("`jalon init` writes a first one"),
             }
         }
-        LoadError::Io(path, error) => {
-            Failure::new(exit::INVALID, "unreadable", format!("cannot read {}: {error}", path.display()))
-        }
-        LoadError::Invalid { diagnostics, texts } => Failure { exit: exit::INVALID, problems: diagnostics, texts },
+        LoadError::Io(path, error) => Failure::new(
+            exit::INVALID,
+            "unreadable",
+            format!("cannot read {}: {error}", path.display()),
+        ),
+        LoadError::Invalid { diagnostics, texts } => Failure {
+            exit: exit::INVALID,
+            problems: diagnostics,
+            texts,
+        },
     }
 }
 
@@ -93,7 +114,12 @@ impl Session {
         if let (Some(note), true) = (note, common.verbose > 0) {
             eprintln!("note: {note}");
         }
-        Ok(Session { machine, project, store, cache })
+        Ok(Session {
+            machine,
+            project,
+            store,
+            cache,
+        })
     }
 
     /// The project's files, to be looked at only.
@@ -104,8 +130,13 @@ impl Session {
     /// The project's files, to be changed by the holder of the lock.
     pub fn own_files(&self, _lock: &Lock) -> Result<Workspace, Failure> {
         let path = self.project.root.join(PRIVATE_DIRECTORY).join("journal");
-        let journal = Journal::open(&path)
-            .map_err(|error| Failure::new(exit::STORE, "journal", format!("cannot open {}: {error}", path.display())))?;
+        let journal = Journal::open(&path).map_err(|error| {
+            Failure::new(
+                exit::STORE,
+                "journal",
+                format!("cannot open {}: {error}", path.display()),
+            )
+        })?;
         Ok(self.workspace(Some(journal)))
     }
 
@@ -115,7 +146,13 @@ impl Session {
             Link::Hardlink => LinkMode::Hardlink,
             Link::Copy => LinkMode::Copy,
         };
-        Workspace::new(self.project.root.clone(), self.store.clone(), self.cache.clone(), link, journal)
+        Workspace::new(
+            self.project.root.clone(),
+            self.store.clone(),
+            self.cache.clone(),
+            link,
+            journal,
+        )
     }
 
     /// The lock on the project's files; waits for it unless told not to.
@@ -126,12 +163,17 @@ impl Session {
             match Lock::take(&path, about) {
                 Ok(lock) => return Ok(lock),
                 Err(Refused::Held(holder)) if !wait => {
-                    let message = format!("another jalon works in this project ({})", holder.trim());
-                    return Err(Failure::new(exit::HELD, "held", message).help("wait for it, or run without --no-wait"));
+                    let message =
+                        format!("another jalon works in this project ({})", holder.trim());
+                    return Err(Failure::new(exit::HELD, "held", message)
+                        .help("wait for it, or run without --no-wait"));
                 }
                 Err(Refused::Held(holder)) => {
                     if !said {
-                        eprintln!("waiting for another jalon in this project ({})", holder.trim());
+                        eprintln!(
+                            "waiting for another jalon in this project ({})",
+                            holder.trim()
+                        );
                         said = true;
                     }
                     std::thread::sleep(std::time::Duration::from_millis(50));
@@ -153,11 +195,17 @@ impl Session {
     pub fn select(&self, targets: &[String]) -> Result<Selection, Failure> {
         let graph = &self.project.graph;
         if targets.is_empty() {
-            return graph.default_selection().map_err(|missed| no_match(&missed, exit::INVALID));
+            return graph
+                .default_selection()
+                .map_err(|missed| no_match(&missed, exit::INVALID));
         }
-        let selectors = targets.iter().map(|target| selector(target).map(|selector| (selector, None)));
+        let selectors = targets
+            .iter()
+            .map(|target| selector(target).map(|selector| (selector, None)));
         let selectors: Vec<_> = selectors.collect::<Result<_, _>>()?;
-        graph.select(selectors).map_err(|missed| no_match(&missed, exit::NO_MATCH))
+        graph
+            .select(selectors)
+            .map_err(|missed| no_match(&missed, exit::NO_MATCH))
     }
 
     /// By node: forced.
@@ -168,10 +216,16 @@ impl Session {
             let selector = selector(name)?;
             let nodes = graph.nodes_matching(&selector);
             if nodes.is_empty() {
-                let missed = NoMatch { target: name.clone(), nearest: None, at: None };
+                let missed = NoMatch {
+                    target: name.clone(),
+                    nearest: None,
+                    at: None,
+                };
                 return Err(no_match(&[missed], exit::NO_MATCH));
             }
-            nodes.into_iter().for_each(|node| forced[node.0 as usize] = true);
+            nodes
+                .into_iter()
+                .for_each(|node| forced[node.0 as usize] = true);
         }
         Ok(forced)
     }
@@ -179,7 +233,8 @@ impl Session {
 
 /// A target as typed.
 pub fn selector(text: &str) -> Result<Selector, Failure> {
-    Selector::parse(text).map_err(|why| Failure::new(exit::USAGE, "bad-target", format!("`{text}`: {why}")))
+    Selector::parse(text)
+        .map_err(|why| Failure::new(exit::USAGE, "bad-target", format!("`{text}`: {why}")))
 }
 
 /// A failure for targets that nothing answers to.
@@ -192,9 +247,18 @@ pub fn no_match(missed: &[NoMatch], exit: u8) -> Failure {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => "`jalon graph` shows what there is".to_owned(),
         }),
-        spans: missed.at.clone().map(|at| (at, String::new())).into_iter().collect(),
+        spans: missed
+            .at
+            .clone()
+            .map(|at| (at, String::new()))
+            .into_iter()
+            .collect(),
     });
-    Failure { exit, problems: problems.collect(), texts: Vec::new() }
+    Failure {
+        exit,
+        problems: problems.collect(),
+        texts: Vec::new(),
+    }
 }
 
 /// `.jalon` with a note to git; what cannot be made now fails where it is needed.
@@ -207,9 +271,18 @@ fn make_private(private: &Path) {
 
 /// `$JALON_STORE`, else what the definition says, else `.jalon/store`.
 fn store_path(project: &Project) -> PathBuf {
-    let named = std::env::var_os(STORE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let named = std::env::var_os(STORE)
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from);
     let path = named.unwrap_or_else(|| {
-        project.graph.pipeline().store.path.clone().unwrap_or_else(|| format!("{PRIVATE_DIRECTORY}/store")).into()
+        project
+            .graph
+            .pipeline()
+            .store
+            .path
+            .clone()
+            .unwrap_or_else(|| format!("{PRIVATE_DIRECTORY}/store"))
+            .into()
     });
     match (path.strip_prefix("~"), std::env::var_os("HOME")) {
         (Ok(rest), Some(home)) => PathBuf::from(home).join(rest),
@@ -220,22 +293,41 @@ fn store_path(project: &Project) -> PathBuf {
 /// The machine as it is.
 pub fn machine() -> Machine {
     let mut pools = BTreeMap::new();
-    let gpus = std::fs::read_dir("/dev").into_iter().flatten().flatten().filter(|entry| {
-        let name = entry.file_name();
-        name.to_str().and_then(|name| name.strip_prefix("nvidia")).is_some_and(|rest| rest.parse::<u32>().is_ok())
-    });
+    let gpus = std::fs::read_dir("/dev")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| {
+            let name = entry.file_name();
+            name.to_str()
+                .and_then(|name| name.strip_prefix("nvidia"))
+                .is_some_and(|rest| rest.parse::<u32>().is_ok())
+        });
     let gpus = gpus.count();
     if gpus > 0 {
         pools.insert("gpu".to_owned(), gpus as f64);
     }
-    let libc = if cfg!(target_env = "musl") { "musl" } else if cfg!(target_os = "linux") { "gnu" } else { "" };
+    let libc = if cfg!(target_env = "musl") {
+        "musl"
+    } else if cfg!(target_os = "linux") {
+        "gnu"
+    } else {
+        ""
+    };
     Machine {
         variables: std::env::vars_os().collect(),
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        host: rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned(),
         cpus: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
         memory: memory(),
         pools,
-        platform: [std::env::consts::OS.into(), std::env::consts::ARCH.into(), libc.into()],
+        platform: [
+            std::env::consts::OS.into(),
+            std::env::consts::ARCH.into(),
+            libc.into(),
+        ],
         program: std::env::current_exe().ok(),
         now_ms,
     }
@@ -244,9 +336,13 @@ pub fn machine() -> Machine {
 /// Memory in bytes: the machine's, or the smaller limit of the control group.
 fn memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
     let machine = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024;
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
     Some(group.map_or(machine, |group: u64| group.min(machine)))
 }
 

@@ -57,32 +57,70 @@ pub enum LoadError {
 /// See [`LoadError`].
 pub fn load(source: &Source) -> Result<Project, LoadError> {
     let path = find(source)?;
-    let root = path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let root = root.canonicalize().map_err(|error| LoadError::Io(root, error))?;
-    let definition = path.file_name().map_or_else(|| FILE.into(), |name| name.to_string_lossy().into_owned());
+    let root = path
+        .parent()
+        .map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let root = root
+        .canonicalize()
+        .map_err(|error| LoadError::Io(root, error))?;
+    let definition = path
+        .file_name()
+        .map_or_else(|| FILE.into(), |name| name.to_string_lossy().into_owned());
     let mut texts = Vec::new();
     if let Some(user) = &source.user
         && let Ok(text) = std::fs::read_to_string(user)
     {
-        texts.push(Text { file: user.display().to_string(), text, layer: Layer::User });
+        texts.push(Text {
+            file: user.display().to_string(),
+            text,
+            layer: Layer::User,
+        });
     }
     let bytes = std::fs::read(&path).map_err(|error| LoadError::Io(path.clone(), error))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        LoadError::Io(path.clone(), io::Error::new(io::ErrorKind::InvalidData, format!("not UTF-8 at byte {at}")))
+        LoadError::Io(
+            path.clone(),
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("not UTF-8 at byte {at}"),
+            ),
+        )
     })?;
-    texts.push(Text { file: definition.clone(), text, layer: Layer::Project });
-    let mut shown: Vec<(String, String)> = texts.iter().map(|text| (text.file.clone(), text.text.clone())).collect();
-    let request = Request { env: source.env.clone(), set: source.set.clone(), version: source.version.clone() };
+    texts.push(Text {
+        file: definition.clone(),
+        text,
+        layer: Layer::Project,
+    });
+    let mut shown: Vec<(String, String)> = texts
+        .iter()
+        .map(|text| (text.file.clone(), text.text.clone()))
+        .collect();
+    let request = Request {
+        env: source.env.clone(),
+        set: source.set.clone(),
+        version: source.version.clone(),
+    };
     let mut document = jalon_conf::parse(texts, &request);
     let params = params(&root, &mut document)?;
-    shown.extend(params.iter().map(|file| (file.file.clone(), String::from_utf8_lossy(&file.text).into_owned())));
+    shown.extend(params.iter().map(|file| {
+        (
+            file.file.clone(),
+            String::from_utf8_lossy(&file.text).into_owned(),
+        )
+    }));
     let lowered = document.lower(params);
     let Some(pipeline) = lowered.pipeline else {
-        return Err(LoadError::Invalid { diagnostics: lowered.diagnostics, texts: shown });
+        return Err(LoadError::Invalid {
+            diagnostics: lowered.diagnostics,
+            texts: shown,
+        });
     };
     let name = pipeline.name.clone().unwrap_or_else(|| {
-        root.file_name().map_or_else(|| "pipeline".into(), |name| name.to_string_lossy().into_owned())
+        root.file_name().map_or_else(
+            || "pipeline".into(),
+            |name| name.to_string_lossy().into_owned(),
+        )
     });
     let graph = Graph::new(pipeline).map_err(|cycle| LoadError::Invalid {
         diagnostics: vec![Diagnostic {
@@ -94,7 +132,13 @@ pub fn load(source: &Source) -> Result<Project, LoadError> {
         }],
         texts: shown,
     })?;
-    Ok(Project { root, definition, name, graph, warnings: lowered.diagnostics })
+    Ok(Project {
+        root,
+        definition,
+        name,
+        graph,
+        warnings: lowered.diagnostics,
+    })
 }
 
 /// The definition named, or the nearest one upwards.
@@ -102,15 +146,23 @@ fn find(source: &Source) -> Result<PathBuf, LoadError> {
     if let Some(file) = &source.file {
         return Ok(source.from.join(file));
     }
-    let from = source.from.canonicalize().map_err(|error| LoadError::Io(source.from.clone(), error))?;
+    let from = source
+        .from
+        .canonicalize()
+        .map_err(|error| LoadError::Io(source.from.clone(), error))?;
     for directory in from.ancestors() {
         let candidate = directory.join(FILE);
         if candidate.is_file() {
             return Ok(candidate);
         }
     }
-    let others = ["dvc.yaml", "pyproject.toml", "Snakefile"].into_iter().filter(|name| from.join(name).is_file());
-    Err(LoadError::NotFound { others: others.collect(), from: from.clone() })
+    let others = ["dvc.yaml", "pyproject.toml", "Snakefile"]
+        .into_iter()
+        .filter(|name| from.join(name).is_file());
+    Err(LoadError::NotFound {
+        others: others.collect(),
+        from: from.clone(),
+    })
 }
 
 /// The parameter files that the definition asks for, in merge order.
@@ -121,11 +173,18 @@ fn params(root: &Path, document: &mut jalon_conf::Document) -> Result<Vec<Params
             let pattern = match glob::Pattern::new(&wanted.pattern) {
                 Ok(pattern) => pattern,
                 Err(why) => {
-                    document.report(problem("bad-pattern", format!("`{}`: {why}", wanted.pattern), &wanted, None));
+                    document.report(problem(
+                        "bad-pattern",
+                        format!("`{}`: {why}", wanted.pattern),
+                        &wanted,
+                        None,
+                    ));
                     continue;
                 }
             };
-            pattern.files(root).map_err(|(path, error)| LoadError::Io(path, error))?
+            pattern
+                .files(root)
+                .map_err(|(path, error)| LoadError::Io(path, error))?
         } else {
             vec![PathBuf::from(&wanted.pattern)]
         };
@@ -136,7 +195,12 @@ fn params(root: &Path, document: &mut jalon_conf::Document) -> Result<Vec<Params
                 Err(error) => {
                     let help = (error.kind() == io::ErrorKind::NotFound)
                         .then(|| "make the file, or name a pattern such as `conf/*.yml`, which may match nothing".into());
-                    document.report(problem("params-file", format!("cannot read {file}: {error}"), &wanted, help));
+                    document.report(problem(
+                        "params-file",
+                        format!("cannot read {file}: {error}"),
+                        &wanted,
+                        help,
+                    ));
                 }
             }
         }
@@ -144,7 +208,18 @@ fn params(root: &Path, document: &mut jalon_conf::Document) -> Result<Vec<Params
     Ok(files)
 }
 
-fn problem(code: &'static str, message: String, wanted: &jalon_conf::Wanted, help: Option<String>) -> Diagnostic {
+fn problem(
+    code: &'static str,
+    message: String,
+    wanted: &jalon_conf::Wanted,
+    help: Option<String>,
+) -> Diagnostic {
     let spans = vec![(wanted.at.clone(), String::new())];
-    Diagnostic { severity: Severity::Error, code, message, help, spans }
+    Diagnostic {
+        severity: Severity::Error,
+        code,
+        message,
+        help,
+        spans,
+    }
 }

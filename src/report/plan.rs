@@ -46,17 +46,27 @@ pub struct PlannedNode {
 
 impl PlanReport {
     /// The report of a plan.
-    pub fn new(project: &Project, targets: &[String], plan: &Plan, history: &History<'_>) -> PlanReport {
+    pub fn new(
+        project: &Project,
+        targets: &[String],
+        plan: &Plan,
+        history: &History<'_>,
+    ) -> PlanReport {
         let graph = &project.graph;
         let nodes = (0..graph.len()).map(|at| {
             let id = NodeId(at as u32);
             let name = graph.node(id).name.to_string();
             let judged = plan.judged[at].as_ref();
             let record = judged.and_then(|judged| judged.found.as_ref());
-            let outputs = record.into_iter().flat_map(|record| graph.makes(id).zip(&record.outcome.outputs));
+            let outputs = record
+                .into_iter()
+                .flat_map(|record| graph.makes(id).zip(&record.outcome.outputs));
             let outputs = outputs.map(|(artifact, output)| {
                 let artifact = graph.artifact(artifact);
-                (artifact.name.to_string(), made_of(&output.content, &artifact.path))
+                (
+                    artifact.name.to_string(),
+                    made_of(&output.content, &artifact.path),
+                )
             });
             let expected_seconds = match (plan.verdicts[at], record) {
                 (Verdict::NotNeeded, _) => None,
@@ -83,12 +93,19 @@ impl PlanReport {
 
     /// How many nodes have this verdict.
     pub fn count(&self, verdict: Verdict) -> u64 {
-        self.nodes.iter().filter(|node| node.verdict == verdict).count() as u64
+        self.nodes
+            .iter()
+            .filter(|node| node.verdict == verdict)
+            .count() as u64
     }
 
     /// Seconds that nodes with this verdict took the last time.
     pub fn seconds(&self, verdict: Verdict) -> f64 {
-        self.nodes.iter().filter(|node| node.verdict == verdict).filter_map(|node| node.expected_seconds).sum()
+        self.nodes
+            .iter()
+            .filter(|node| node.verdict == verdict)
+            .filter_map(|node| node.expected_seconds)
+            .sum()
     }
 
     /// The object of the contract.

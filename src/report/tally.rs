@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::event::{Body, Counts, Event, Finished, Made, Notice, Planned, Problem, Sink, Started, State, Status, Traced};
+use crate::event::{
+    Body, Counts, Event, Finished, Made, Notice, Planned, Problem, Sink, Started, State, Status,
+    Traced,
+};
 use crate::graph::Graph;
 use crate::verdict::Reason;
 
@@ -128,7 +131,12 @@ impl NodeSummary {
         let outputs: serde_json::Map<String, Value> = self
             .outputs
             .iter()
-            .map(|(name, made)| (name.clone(), json!({"digest": made.digest, "size": made.size, "path": made.path})))
+            .map(|(name, made)| {
+                (
+                    name.clone(),
+                    json!({"digest": made.digest, "size": made.size, "path": made.path}),
+                )
+            })
             .collect();
         let mut value = json!({
             "name": self.name,
@@ -190,12 +198,23 @@ impl Summary {
     pub fn of_events(events: &[Event]) -> Summary {
         let mut fold = Fold::default();
         events.iter().for_each(|event| fold.take(event));
-        let run = events.first().map(|event| event.run.clone()).unwrap_or_default();
+        let run = events
+            .first()
+            .map(|event| event.run.clone())
+            .unwrap_or_default();
         let finished = fold.finished.clone();
-        let status = finished.as_ref().map_or(Status::Interrupted, |finished| finished.status);
+        let status = finished
+            .as_ref()
+            .map_or(Status::Interrupted, |finished| finished.status);
         let last = events.last().map_or(0, |event| event.at);
-        let seconds = finished.as_ref().map_or(last.saturating_sub(fold.at) as f64 / 1000.0, |finished| finished.seconds);
-        let error = finished.as_ref().and_then(|finished| finished.error.clone());
+        let seconds = finished
+            .as_ref()
+            .map_or(last.saturating_sub(fold.at) as f64 / 1000.0, |finished| {
+                finished.seconds
+            });
+        let error = finished
+            .as_ref()
+            .and_then(|finished| finished.error.clone());
         fold.summary(&run, status, seconds, error.as_ref())
     }
 
@@ -230,7 +249,12 @@ pub fn final_status(summary: &Summary, task: &str) -> Value {
         Status::Failed => State::Failed,
         Status::Interrupted => State::Cancelled,
     };
-    let nodes: Vec<Value> = summary.nodes.iter().filter(|node| node.standing != Standing::NotNeeded).map(node_status).collect();
+    let nodes: Vec<Value> = summary
+        .nodes
+        .iter()
+        .filter(|node| node.standing != Standing::NotNeeded)
+        .map(node_status)
+        .collect();
     let mut value = json!({
         "schema": 1,
         "state": state,
@@ -265,15 +289,26 @@ pub struct Tally {
 impl Tally {
     /// A fold that lists every node of the graph, in definition order.
     pub fn new(graph: &Graph) -> Tally {
-        let mut fold = Fold { env: graph.pipeline().env.clone(), ..Fold::default() };
+        let mut fold = Fold {
+            env: graph.pipeline().env.clone(),
+            ..Fold::default()
+        };
         for node in &graph.pipeline().nodes {
             fold.node(&node.name.to_string());
         }
-        Tally { fold: Arc::new(Mutex::new(fold)) }
+        Tally {
+            fold: Arc::new(Mutex::new(fold)),
+        }
     }
 
     /// The summary as of now.
-    pub fn summary(&self, run: &str, status: Status, elapsed: Duration, error: Option<&Problem>) -> Summary {
+    pub fn summary(
+        &self,
+        run: &str,
+        status: Status,
+        elapsed: Duration,
+        error: Option<&Problem>,
+    ) -> Summary {
         let fold = self.fold.lock().unwrap_or_else(PoisonError::into_inner);
         let mut summary = fold.summary(run, status, elapsed.as_secs_f64(), error);
         summary.ended = true;
@@ -282,13 +317,19 @@ impl Tally {
 
     /// Nodes by status, and the seconds that reuse saved.
     pub fn counts(&self) -> (Counts, f64) {
-        self.fold.lock().unwrap_or_else(PoisonError::into_inner).counts()
+        self.fold
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .counts()
     }
 }
 
 impl Sink for Tally {
     fn take(&mut self, event: &Event) {
-        self.fold.lock().unwrap_or_else(PoisonError::into_inner).take(event);
+        self.fold
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(event);
     }
 }
 
@@ -340,7 +381,11 @@ impl Fold {
             }
             Body::NodeHit(hit) => {
                 let node = self.node(&hit.node);
-                node.standing = if hit.fetched { Standing::Fetched } else { Standing::Hit };
+                node.standing = if hit.fetched {
+                    Standing::Fetched
+                } else {
+                    Standing::Hit
+                };
                 node.key.clone_from(&hit.key);
                 node.saved_seconds = hit.saved_seconds;
                 node.traced = hit.traced;

@@ -10,27 +10,36 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jalon_conf::Value;
-use jalon_conf::pipeline::{ArtifactId, Cause, Keep, Node, NodeId};
+use jalon_conf::pipeline::{ArtifactId, Keep, Node, NodeId};
 use jalon_store::LocalStore;
 use jalon_store::action::{PathSet, strong_key};
 use jalon_store::content::Content;
 use jalon_store::digest::BlobDigest;
 use jalon_store::error::WriteError;
-use jalon_store::outcome::{ActionRecord, Attestation, Cost, Explanation, Made, NamedContent, Outcome, Traced};
+use jalon_store::outcome::{
+    ActionRecord, Attestation, Cost, Explanation, Made, NamedContent, Outcome, Traced,
+};
 
 use super::bus::Bus;
 use super::checkpoint::{Checkpoint, Found};
+use super::failure::{Failure, failure_of, is_worth_another};
 use super::render::{self, Words};
-use crate::event::{Body, Problem};
+use crate::event::Body;
 use crate::graph::Graph;
 use crate::judge::{Judge, Judged, is_cached};
 use crate::project::{Machine, Project};
+use crate::worker::environment;
 use crate::worker::lifeline::Lifeline;
 use crate::worker::mask::Mask;
 use crate::worker::process::{self, Cancel, Ended, Execute, How};
 use crate::worker::transcript::{self, Kept, Transcript};
-use crate::worker::environment;
 use crate::workspace::{PRIVATE_DIRECTORY, PublishError, Rescued, Workspace, fits};
+
+/// Why an attempt gave nothing: it failed, or (`None`) the run was stopped.
+type Stopped = Option<Box<Failure>>;
+
+/// Program and arguments, and the environment.
+type Invocation = (Vec<OsString>, Vec<(OsString, OsString)>);
 
 /// What all workers of a run share.
 pub struct Shop<'a> {
@@ -99,42 +108,6 @@ pub struct Ran {
     pub recorded: bool,
 }
 
-/// A failure.
-#[derive(Debug)]
-pub struct Failure {
-    /// Why.
-    pub problem: Problem,
-    /// The exit code, if it ended by itself.
-    pub exit_code: Option<i32>,
-    /// Attempts.
-    pub attempts: u32,
-    /// Wall time of the last.
-    pub wall: Duration,
-    /// What it printed.
-    pub transcript: Option<BlobDigest>,
-    /// The end of it.
-    pub tail: String,
-}
-
-impl Failure {
-    fn new(code: &str, message: impl Into<String>, help: impl Into<String>) -> Failure {
-        Failure {
-            problem: Problem { code: code.into(), message: message.into(), help: help.into() },
-            exit_code: None,
-            attempts: 1,
-            wall: Duration::ZERO,
-            transcript: None,
-            tail: String::new(),
-        }
-    }
-}
-
-impl From<PublishError> for Failure {
-    fn from(error: PublishError) -> Failure {
-        Failure::new("workspace", error.to_string(), "")
-    }
-}
-
 impl Shop<'_> {
     fn graph(&self) -> &Graph {
         &self.project.graph
@@ -145,11 +118,17 @@ impl Shop<'_> {
         let node = self.graph().node(job.node);
         let mut flight = None;
         if is_cached(node) && !self.store.is_read_only() {
-            flight = match self.store.flight(&job.judged.weak, &|| self.cancel.raised()) {
+            flight = match self
+                .store
+                .flight(&job.judged.weak, &|| self.cancel.raised())
+            {
                 Ok(Some(flight)) => Some(flight),
                 Ok(None) => return Done::Cancelled,
                 Err(error) => {
-                    self.bus.notice("no-lock", format!("equal nodes of other runs cannot be waited for: {error}"));
+                    self.bus.notice(
+                        "no-lock",
+                        format!("equal nodes of other runs cannot be waited for: {error}"),
+                    );
                     None
                 }
             };
@@ -169,15 +148,18 @@ impl Shop<'_> {
 
     /// Inputs in place, outputs out of the way.
     fn prepare(&self, job: &Job, node: &Node) -> Result<(), Done> {
-        let failed = |error: PublishError| Done::Failed(Box::new(error.into()));
+        let failed = |error: PublishError| Done::Failed(error.into());
         let mut gone = Vec::new();
         for &(id, content) in &job.inputs {
             let artifact = self.graph().artifact(id);
             if artifact.producer.is_none() {
                 continue;
             }
-            let _one_at_a_time = self.paths[id.0 as usize].lock().unwrap_or_else(PoisonError::into_inner);
-            if matches!(self.workspace.current(&artifact.path), Ok(Some(current)) if current == content) {
+            let _one_at_a_time = self.paths[id.0 as usize]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if matches!(self.workspace.current(&artifact.path), Ok(Some(current)) if current == content)
+            {
                 continue;
             }
             if !self.store.has_content(&content) {
@@ -193,7 +175,9 @@ impl Shop<'_> {
                     });
                 }
                 // Damaged or evicted since: the producer makes it again.
-                Err(PublishError::Materialise(_)) if !self.store.has_content(&content) => gone.push(id),
+                Err(PublishError::Materialise(_)) if !self.store.has_content(&content) => {
+                    gone.push(id)
+                }
                 Err(error) => return Err(failed(error)),
             }
         }
@@ -211,7 +195,10 @@ impl Shop<'_> {
     pub fn rescued(&self, rescued: Option<Rescued>) {
         if let Some(Rescued { path, content }) = rescued {
             let digest = content.digest_hex();
-            let text = format!("{path} held something that no run made; it is kept: jalon get {} -o {path}", &digest[..16]);
+            let text = format!(
+                "{path} held something that no run made; it is kept: jalon get {} -o {path}",
+                &digest[..16]
+            );
             self.bus.notice("hand-edit-kept", text);
         }
     }
@@ -219,27 +206,40 @@ impl Shop<'_> {
     fn attempts(&self, job: &Job, node: &Node) -> Done {
         let checkpoint = match self.checkpoint(job, node) {
             Ok(checkpoint) => checkpoint,
-            Err(failure) => return Done::Failed(Box::new(failure)),
+            Err(failure) => return Done::Failed(failure),
         };
         let mut attempt = 1;
         loop {
             let expected = job.expected;
-            self.bus.emit(Body::NodeStarted { node: node.name.to_string(), attempt, expected });
+            self.bus.emit(Body::NodeStarted {
+                node: node.name.to_string(),
+                attempt,
+                expected,
+            });
             let failure = match self.attempt(job, node) {
                 Ok(ran) => {
                     if let Some(checkpoint) = &checkpoint {
                         checkpoint.done();
                     }
-                    return Done::Ran(Box::new(Ran { attempts: attempt, ..ran }));
+                    return Done::Ran(Box::new(Ran {
+                        attempts: attempt,
+                        ..ran
+                    }));
                 }
                 Err(None) => return Done::Cancelled,
-                Err(Some(failure)) => Failure { attempts: attempt, ..failure },
+                Err(Some(mut failure)) => {
+                    failure.attempts = attempt;
+                    failure
+                }
             };
-            if attempt > node.retries.max || !is_worth_another(node, &failure) || !self.pause(job, node, attempt, &failure) {
+            if attempt > node.retries.max
+                || !is_worth_another(node, &failure)
+                || !self.pause(node, attempt, &failure)
+            {
                 return if self.cancel.raised() && failure.problem.code == "cancelled" {
                     Done::Cancelled
                 } else {
-                    Done::Failed(Box::new(failure))
+                    Done::Failed(failure)
                 };
             }
             attempt += 1;
@@ -247,7 +247,7 @@ impl Shop<'_> {
     }
 
     /// Between two attempts: says so, waits, clears what the failed one left. False when there is to be no other.
-    fn pause(&self, _job: &Job, node: &Node, attempt: u32, failure: &Failure) -> bool {
+    fn pause(&self, node: &Node, attempt: u32, failure: &Failure) -> bool {
         let wait = node.retries.wait;
         self.bus.emit(Body::NodeRetrying {
             node: node.name.to_string(),
@@ -260,35 +260,56 @@ impl Shop<'_> {
             if self.cancel.raised() {
                 return false;
             }
-            std::thread::sleep(Duration::from_millis(20).min(until.saturating_duration_since(Instant::now())));
+            std::thread::sleep(
+                Duration::from_millis(20).min(until.saturating_duration_since(Instant::now())),
+            );
         }
         !self.cancel.raised()
             && node.outputs.iter().all(|output| {
                 let path = &self.graph().artifact(output.artifact).path;
-                self.workspace.prepare(path).map(|rescued| self.rescued(rescued)).is_ok()
+                self.workspace
+                    .prepare(path)
+                    .map(|rescued| self.rescued(rescued))
+                    .is_ok()
             })
     }
 
-    fn checkpoint(&self, job: &Job, node: &Node) -> Result<Option<Checkpoint>, Failure> {
-        let Some(path) = &node.checkpoint else { return Ok(None) };
+    fn checkpoint(&self, job: &Job, node: &Node) -> Result<Option<Checkpoint>, Box<Failure>> {
+        let Some(path) = &node.checkpoint else {
+            return Ok(None);
+        };
         let private = self.project.root.join(PRIVATE_DIRECTORY);
         let checkpoint = Checkpoint::new(&self.project.root, &private, path);
         let aside = private.join("aside").join(self.bus.run());
         match checkpoint.prepare(&job.judged.weak, &aside) {
             Ok(Found::SetAside(place)) => {
-                let text = format!("{path} held the checkpoint of another derivation; it is now {}", place.display());
+                let text = format!(
+                    "{path} held the checkpoint of another derivation; it is now {}",
+                    place.display()
+                );
                 self.bus.notice("checkpoint-set-aside", text);
             }
             Ok(_) => {}
-            Err(error) => return Err(Failure::new("workspace", format!("cannot prepare {path}: {error}"), "")),
+            Err(error) => {
+                return Err(Failure::new(
+                    "workspace",
+                    format!("cannot prepare {path}: {error}"),
+                    "",
+                ));
+            }
         }
         Ok(Some(checkpoint))
     }
 
     /// One attempt. `Err(None)` where the run was stopped.
-    fn attempt(&self, job: &Job, node: &Node) -> Result<Ran, Option<Failure>> {
+    fn attempt(&self, job: &Job, node: &Node) -> Result<Ran, Stopped> {
         let (argv, env) = self.command(node)?;
-        let spool = self.project.root.join(PRIVATE_DIRECTORY).join("live").join(self.bus.run());
+        let spool = self
+            .project
+            .root
+            .join(PRIVATE_DIRECTORY)
+            .join("live")
+            .join(self.bus.run());
         let mut transcript = Transcript::new(spool.join(format!("{}.out", job.node.0)));
         let request = process::Request {
             argv: &argv,
@@ -302,13 +323,28 @@ impl Shop<'_> {
         let mut live = |stream, bytes: &[u8]| {
             if !bytes.is_empty() {
                 let text = String::from_utf8_lossy(bytes).into_owned();
-                self.bus.emit(Body::NodeOutput { node: name.clone(), stream, text });
+                self.bus.emit(Body::NodeOutput {
+                    node: name.clone(),
+                    stream,
+                    text,
+                });
             }
         };
-        let ended = self.executor.execute(&request, self.cancel, self.lifeline.as_ref(), &mut transcript, &mut live);
+        let ended = self.executor.execute(
+            &request,
+            self.cancel,
+            self.lifeline.as_ref(),
+            &mut transcript,
+            &mut live,
+        );
         let tail = transcript.tail();
         let transcript = self.keep(transcript);
-        let told = |failure: Failure| Failure { transcript, tail: tail.clone(), wall: ended.wall, ..failure };
+        let told = |mut failure: Box<Failure>| {
+            failure.transcript = transcript;
+            failure.tail.clone_from(&tail);
+            failure.wall = ended.wall;
+            failure
+        };
         if matches!(ended.how, How::Cancelled) {
             return Err(None);
         }
@@ -319,27 +355,45 @@ impl Shop<'_> {
         Ok(self.record(job, node, outputs, transcript, &ended))
     }
 
-    fn command(&self, node: &Node) -> Result<(Vec<OsString>, Vec<(OsString, OsString)>), Option<Failure>> {
+    fn command(&self, node: &Node) -> Result<Invocation, Stopped> {
         let graph = self.graph();
         let mut inputs: Vec<Vec<PathBuf>> = Vec::with_capacity(node.inputs.len());
         for input in &node.inputs {
             let mut words = Vec::new();
             for &artifact in &input.artifacts {
                 let found = self.workspace.words(graph.artifact(artifact));
-                words.extend(found.map_err(|error| Some(Failure::new("input", error.to_string(), "")))?);
+                words.extend(
+                    found.map_err(|error| Some(Failure::new("input", error.to_string(), "")))?,
+                );
             }
             inputs.push(words);
         }
-        let outputs: Vec<String> =
-            node.outputs.iter().map(|output| graph.artifact(output.artifact).path.clone()).collect();
+        let outputs: Vec<String> = node
+            .outputs
+            .iter()
+            .map(|output| graph.artifact(output.artifact).path.clone())
+            .collect();
         let params = self.params_file(node).map_err(|error| {
-            Some(Failure::new("workspace", format!("cannot write the parameter file: {error}"), ""))
+            Some(Failure::new(
+                "workspace",
+                format!("cannot write the parameter file: {error}"),
+                "",
+            ))
         })?;
-        let words = Words { inputs: &inputs, outputs: &outputs, params_file: params.as_deref(), run: None };
+        let words = Words {
+            inputs: &inputs,
+            outputs: &outputs,
+            params_file: params.as_deref(),
+            run: None,
+        };
         let argv = render::argv(&node.command, &words);
         let env = environment::of_node(&self.machine.variables, node).map_err(|unset| {
             let message = format!("the secret {} is not set", unset.join(", "));
-            Some(Failure::new("missing-secret", message, "set the variable where jalon is started"))
+            Some(Failure::new(
+                "missing-secret",
+                message,
+                "set the variable where jalon is started",
+            ))
         })?;
         Ok((argv, env.into_iter().collect()))
     }
@@ -376,33 +430,46 @@ impl Shop<'_> {
             }
         };
         if let Some(error) = lost {
-            self.bus.notice("output-lost", format!("some of what nodes printed could not be kept: {error}"));
+            self.bus.notice(
+                "output-lost",
+                format!("some of what nodes printed could not be kept: {error}"),
+            );
         }
         match stored {
             Ok(digest) => Some(digest),
             Err(WriteError::ReadOnly) => None,
             Err(error) => {
-                self.bus.notice("output-lost", format!("what a node printed could not be kept: {error}"));
+                self.bus.notice(
+                    "output-lost",
+                    format!("what a node printed could not be kept: {error}"),
+                );
                 None
             }
         }
     }
 
     /// The outputs, into the store where they are to be kept.
-    fn capture(&self, node: &Node) -> Result<Vec<NamedContent>, Failure> {
+    fn capture(&self, node: &Node) -> Result<Vec<NamedContent>, Box<Failure>> {
         let mut outputs = Vec::with_capacity(node.outputs.len());
         for output in &node.outputs {
             let artifact = self.graph().artifact(output.artifact);
             let place = self.project.root.join(&artifact.path);
             let keep = artifact.keep == Keep::Store && !self.store.is_read_only();
             let wrong = |error: jalon_store::error::IngestError| {
-                Failure::new("output", format!("the output {} cannot be taken: {error}", artifact.name), error.help().unwrap_or_default())
+                Failure::new(
+                    "output",
+                    format!("the output {} cannot be taken: {error}", artifact.name),
+                    error.help().unwrap_or_default(),
+                )
             };
             let content = if keep {
                 match self.workspace.ingest(&place) {
                     Ok(content) => Some(content),
                     Err(error) if error.is_disk_full() || error.is_read_only() => {
-                        self.bus.notice("not-kept", format!("{} cannot be kept in the store: {error}", artifact.name));
+                        self.bus.notice(
+                            "not-kept",
+                            format!("{} cannot be kept in the store: {error}", artifact.name),
+                        );
                         self.workspace.current(&artifact.path).map_err(wrong)?
                     }
                     Err(jalon_store::error::IngestError::Missing(_)) => None,
@@ -412,24 +479,42 @@ impl Shop<'_> {
                 self.workspace.current(&artifact.path).map_err(wrong)?
             };
             let Some(content) = content else {
-                let message = format!("the node ended well but did not make {} ({})", artifact.path, artifact.name);
+                let message = format!(
+                    "the node ended well but did not make {} ({})",
+                    artifact.path, artifact.name
+                );
                 let help = "every declared output must be there afterwards: make it, or take it out of `out`";
                 return Err(Failure::new("missing-output", message, help));
             };
             fits(artifact, &content).map_err(|wanted| {
                 let message = format!("{} is not {wanted}, as `out` says it is", artifact.path);
-                Failure::new("wrong-shape", message, "a directory is declared with a trailing /")
+                Failure::new(
+                    "wrong-shape",
+                    message,
+                    "a directory is declared with a trailing /",
+                )
             })?;
-            outputs.push(NamedContent { name: output.alias.clone(), content });
+            outputs.push(NamedContent {
+                name: output.alias.clone(),
+                content,
+            });
         }
         for output in &node.outputs {
-            self.workspace.taken(&self.graph().artifact(output.artifact).path);
+            self.workspace
+                .taken(&self.graph().artifact(output.artifact).path);
         }
         Ok(outputs)
     }
 
     /// Keeps the outcome, unless an input moved under the node or nothing can be kept.
-    fn record(&self, job: &Job, node: &Node, outputs: Vec<NamedContent>, transcript: Option<BlobDigest>, ended: &Ended) -> Ran {
+    fn record(
+        &self,
+        job: &Job,
+        node: &Node,
+        outputs: Vec<NamedContent>,
+        transcript: Option<BlobDigest>,
+        ended: &Ended,
+    ) -> Ran {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let cost = Cost {
             wall_ms: millis(ended.wall),
@@ -445,24 +530,51 @@ impl Shop<'_> {
             jalon: env!("CARGO_PKG_VERSION").to_owned(),
             host: self.machine.host.clone(),
         };
-        let attestation = Attestation { traced: Traced::None, ..Attestation::default() };
-        let outcome = Outcome { outputs, transcript, cost };
+        let attestation = Attestation {
+            traced: Traced::None,
+            ..Attestation::default()
+        };
+        let outcome = Outcome {
+            outputs,
+            transcript,
+            cost,
+        };
         let weak = job.judged.weak;
-        let record = ActionRecord { key: strong_key(&weak, &[]), weak, outcome, attestation, made };
+        let record = ActionRecord {
+            key: strong_key(&weak, &[]),
+            weak,
+            outcome,
+            attestation,
+            made,
+        };
         let recorded = is_cached(node) && !self.moved(job, node) && self.put(job, &record);
-        Ran { record, attempts: 1, recorded }
+        Ran {
+            record,
+            attempts: 1,
+            recorded,
+        }
     }
 
     fn put(&self, job: &Job, record: &ActionRecord) -> bool {
-        let explanation = Explanation { derivation: (*job.judged.derivation).clone(), observed: Vec::new() };
-        match self.store.put_action(record, &explanation, &PathSet::default()) {
+        let explanation = Explanation {
+            derivation: (*job.judged.derivation).clone(),
+            observed: Vec::new(),
+        };
+        match self
+            .store
+            .put_action(record, &explanation, &PathSet::default())
+        {
             Ok(()) => true,
             Err(WriteError::ReadOnly) => {
-                self.bus.notice("store-read-only", "the store is read-only: what runs now cannot be kept");
+                self.bus.notice(
+                    "store-read-only",
+                    "the store is read-only: what runs now cannot be kept",
+                );
                 false
             }
             Err(error) => {
-                self.bus.notice("not-kept", format!("what ran cannot be kept: {error}"));
+                self.bus
+                    .notice("not-kept", format!("what ran cannot be kept: {error}"));
                 false
             }
         }
@@ -484,12 +596,20 @@ impl Shop<'_> {
             }
         }
         let code = self.judge.code(job.node);
-        let now: Vec<_> = node.code.iter().filter_map(|(path, _)| self.workspace.code(path).ok()).flatten().collect();
+        let now: Vec<_> = node
+            .code
+            .iter()
+            .filter_map(|(path, _)| self.workspace.code(path).ok())
+            .flatten()
+            .collect();
         if **code != now {
             moved.get_or_insert_with(|| "its code".to_owned());
         }
         if let Some(what) = &moved {
-            let text = format!("{what} changed while {} ran, so what it gave is not kept; run again", node.name);
+            let text = format!(
+                "{what} changed while {} ran, so what it gave is not kept; run again",
+                node.name
+            );
             self.bus.notice("input-moved", text);
         }
         moved.is_some()
@@ -500,54 +620,10 @@ impl Shop<'_> {
 fn subtrees(params: &[(String, Value)]) -> Value {
     let mut all = Value::Table(Vec::new());
     for (path, value) in params {
-        let nested = path.rsplit('.').fold(value.clone(), |inner, key| Value::Table(vec![(key.to_owned(), inner)]));
+        let nested = path.rsplit('.').fold(value.clone(), |inner, key| {
+            Value::Table(vec![(key.to_owned(), inner)])
+        });
         all.merge(nested);
     }
     all
-}
-
-fn is_worth_another(node: &Node, failure: &Failure) -> bool {
-    node.retries.on.iter().any(|cause| match cause {
-        Cause::Any => !matches!(failure.problem.code.as_str(), "missing-secret" | "not-found"),
-        Cause::Timeout => failure.problem.code == "timeout",
-        Cause::Oom => failure.problem.code == "oom",
-        Cause::Signal => matches!(failure.problem.code.as_str(), "signal" | "oom"),
-        Cause::Exit(code) => failure.exit_code == Some(*code),
-    })
-}
-
-fn failure_of(node: &Node, argv: &[OsString], ended: &Ended) -> Option<Failure> {
-    let program = argv.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
-    match &ended.how {
-        How::Exit(0) | How::Cancelled => None,
-        How::Exit(code) => {
-            let message = match code {
-                127 => "exit 127: the shell did not find a command".to_owned(),
-                code => format!("exit {code}"),
-            };
-            // A shell reports a child that was killed this way.
-            let kind = if *code == 137 { "oom" } else { "exit" };
-            Some(Failure { exit_code: Some(*code), ..Failure::new(kind, message, "") })
-        }
-        How::Signal(9) => {
-            let help = "most often the kernel does this when memory runs out: give the node less to do, or more memory";
-            Some(Failure::new("oom", "killed by signal 9 (SIGKILL)", help))
-        }
-        How::Signal(signal) => Some(Failure::new("signal", format!("ended by signal {signal}"), "")),
-        How::TimedOut => {
-            let limit = node.timeout.unwrap_or_default().as_secs_f64();
-            Some(Failure::new("timeout", format!("took longer than its timeout of {limit} s"), ""))
-        }
-        How::NotStarted(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let help = "install it, or give its path relative to the project";
-            Some(Failure::new("not-found", format!("the program {program} is not found"), help))
-        }
-        How::NotStarted(error) => Some(Failure::new("not-started", format!("cannot start {program}: {error}"), "")),
-    }
-}
-
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Failure {
-        Failure::new(&problem.code, problem.message, problem.help)
-    }
 }

@@ -21,7 +21,15 @@ struct State {
 impl Bus {
     /// A stream of the run with this id.
     pub fn new(run: String, now_ms: fn() -> u64, sinks: Vec<Box<dyn Sink>>) -> Bus {
-        Bus { run, now_ms, state: Mutex::new(State { seq: 0, sinks, said: HashSet::new() }) }
+        Bus {
+            run,
+            now_ms,
+            state: Mutex::new(State {
+                seq: 0,
+                sinks,
+                said: HashSet::new(),
+            }),
+        }
     }
 
     /// The run's id.
@@ -32,7 +40,13 @@ impl Bus {
     /// Tells everyone.
     pub fn emit(&self, body: Body) {
         let mut state = self.lock();
-        let event = Event { schema: SCHEMA, run: self.run.clone(), seq: state.seq, at: (self.now_ms)(), body };
+        let event = Event {
+            schema: SCHEMA,
+            run: self.run.clone(),
+            seq: state.seq,
+            at: (self.now_ms)(),
+            body,
+        };
         state.seq += 1;
         for sink in &mut state.sinks {
             sink.take(&event);
@@ -41,7 +55,10 @@ impl Bus {
 
     /// Tells everyone, once for each text.
     pub fn notice(&self, code: &str, text: impl Into<String>) {
-        let notice = Notice { code: code.into(), text: text.into() };
+        let notice = Notice {
+            code: code.into(),
+            text: text.into(),
+        };
         let new = self.lock().said.insert(notice.clone());
         if new {
             self.emit(Body::Notice(notice));

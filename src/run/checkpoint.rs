@@ -27,7 +27,10 @@ impl Checkpoint {
     /// `path` is project-relative; `private` is jalon's own directory.
     pub fn new(root: &Path, private: &Path, path: &str) -> Checkpoint {
         let name = path.replace('%', "%25").replace('/', "%2F");
-        Checkpoint { directory: root.join(path), marker: private.join("checkpoints").join(name) }
+        Checkpoint {
+            directory: root.join(path),
+            marker: private.join("checkpoints").join(name),
+        }
     }
 
     /// Before an attempt: the directory exists and holds this key's state or nothing.
@@ -36,7 +39,10 @@ impl Checkpoint {
     /// It cannot be made or moved.
     pub fn prepare(&self, weak: &WeakKey, aside: &Path) -> io::Result<Found> {
         let owner = std::fs::read_to_string(&self.marker).unwrap_or_default();
-        let filled = self.directory.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+        let filled = self
+            .directory
+            .read_dir()
+            .is_ok_and(|mut entries| entries.next().is_some());
         let found = if !filled {
             Found::Fresh
         } else if owner.trim() == weak.to_string() {

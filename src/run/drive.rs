@@ -11,7 +11,8 @@ use jalon_store::content::Content;
 use jalon_store::error::ReadError;
 use jalon_store::outcome::ActionRecord;
 
-use super::attempt::{Done, Failure, Job, Ran, Shop};
+use super::attempt::{Done, Job, Ran, Shop};
+use super::failure::Failure;
 use super::resources::Pools;
 use super::{Message, Options};
 use crate::event::{self, Body, Made, Problem, Shape};
@@ -72,7 +73,10 @@ impl<'r, 's> Drive<'r, 's> {
         let mut groups: HashMap<String, (u32, event::State)> = HashMap::new();
         for (at, node) in graph.pipeline().nodes.iter().enumerate() {
             if let (Some(group), true) = (&node.group, options.selection.selected[at]) {
-                groups.entry(group.clone()).or_insert((0, event::State::Unknown)).0 += 1;
+                groups
+                    .entry(group.clone())
+                    .or_insert((0, event::State::Unknown))
+                    .0 += 1;
             }
         }
         Drive {
@@ -100,7 +104,11 @@ impl<'r, 's> Drive<'r, 's> {
     ///
     /// # Errors
     /// The store cannot be read; what runs is ended first.
-    pub fn go(mut self, sender: Sender<Message>, receiver: &Receiver<Message>) -> Result<Ended, ReadError> {
+    pub fn go(
+        mut self,
+        sender: Sender<Message>,
+        receiver: &Receiver<Message>,
+    ) -> Result<Ended, ReadError> {
         let (jobs, queue) = channel::<Job>();
         let queue = Arc::new(Mutex::new(queue));
         let mut broken = None;
@@ -142,7 +150,9 @@ impl<'r, 's> Drive<'r, 's> {
     {
         loop {
             let (graph, pools) = (self.inputs.graph, &self.pools);
-            let Some(step) = self.schedule.next(self.options.jobs, |node| pools.fits(&graph.node(node).resources)) else {
+            let Some(step) = self.schedule.next(self.options.jobs, |node| {
+                pools.fits(&graph.node(node).resources)
+            }) else {
                 return Ok(());
             };
             match step {
@@ -152,7 +162,14 @@ impl<'r, 's> Drive<'r, 's> {
                     self.pools.take(&graph.node(node).resources);
                     self.group_starts(node);
                     let (since, expected) = (Instant::now(), job.expected);
-                    self.running.insert(node, Running { since, expected, overdue: false });
+                    self.running.insert(
+                        node,
+                        Running {
+                            since,
+                            expected,
+                            overdue: false,
+                        },
+                    );
                     if *workers < self.schedule.running() {
                         *workers += 1;
                         spawn(scope, self.shop, queue.clone(), sender.clone());
@@ -167,7 +184,10 @@ impl<'r, 's> Drive<'r, 's> {
     fn judge(&mut self, node: NodeId) -> Result<(), ReadError> {
         let graph = self.graph();
         let reads: Vec<ArtifactId> = graph.reads(node).collect();
-        let contents: Option<Vec<Content>> = reads.iter().map(|&read| self.schedule.value(read).copied()).collect();
+        let contents: Option<Vec<Content>> = reads
+            .iter()
+            .map(|&read| self.schedule.value(read).copied())
+            .collect();
         let Some(contents) = contents else {
             self.fail(node, internal("a node was judged before its inputs"));
             return Ok(());
@@ -179,10 +199,18 @@ impl<'r, 's> Drive<'r, 's> {
         };
         let always = plan::always(self.inputs, node);
         if let (Some(record), None) = (judged.found.clone(), &always) {
-            let outputs: Vec<Content> = record.outcome.outputs.iter().map(|output| output.content).collect();
+            let outputs: Vec<Content> = record
+                .outcome
+                .outputs
+                .iter()
+                .map(|output| output.content)
+                .collect();
             self.schedule.hit(node, outputs.clone());
             if plan::lost_target(self.inputs, node, &outputs) {
-                self.queued(node, Reason::word(Reason::GONE, graph.node(node).name.to_string()));
+                self.queued(
+                    node,
+                    Reason::word(Reason::GONE, graph.node(node).name.to_string()),
+                );
                 self.schedule.remake(node);
             } else {
                 self.hit(node, &record);
@@ -205,7 +233,10 @@ impl<'r, 's> Drive<'r, 's> {
         let judged = self.plan.judged[node.0 as usize].clone()?;
         // Only a hit stands: what was unknown then may have been made by another process since.
         judged.found.as_ref()?;
-        let same = reads.iter().zip(contents).all(|(read, now)| self.plan.contents[read.0 as usize] == Some(*now));
+        let same = reads
+            .iter()
+            .zip(contents)
+            .all(|(read, now)| self.plan.contents[read.0 as usize] == Some(*now));
         same.then_some(judged)
     }
 
@@ -227,14 +258,19 @@ impl<'r, 's> Drive<'r, 's> {
         if let Some(producer) = artifact.producer
             && self.schedule.state(producer) == State::Hit
         {
-            self.queued(producer, Reason::word(Reason::GONE, artifact.name.to_string()));
+            self.queued(
+                producer,
+                Reason::word(Reason::GONE, artifact.name.to_string()),
+            );
         }
     }
 
     fn job(&mut self, node: NodeId) -> Option<Job> {
         let graph = self.graph();
-        let inputs: Option<Vec<(ArtifactId, Content)>> =
-            graph.reads(node).map(|read| Some((read, *self.schedule.value(read)?))).collect();
+        let inputs: Option<Vec<(ArtifactId, Content)>> = graph
+            .reads(node)
+            .map(|read| Some((read, *self.schedule.value(read)?)))
+            .collect();
         let (Some(inputs), Some(judged)) = (inputs, self.judged[node.0 as usize].clone()) else {
             self.fail(node, internal("a node was started before it was judged"));
             return None;
@@ -242,9 +278,19 @@ impl<'r, 's> Drive<'r, 's> {
         let whatever = plan::always(self.inputs, node).is_some() || judged.found.is_some();
         let expected = match &judged.found {
             Some(record) => Some(record.outcome.cost.wall_ms as f64 / 1000.0),
-            None => self.history.of(&graph.node(node).name.to_string()).first().map(|earlier| earlier.seconds),
+            None => self
+                .history
+                .of(&graph.node(node).name.to_string())
+                .first()
+                .map(|earlier| earlier.seconds),
         };
-        Some(Job { node, inputs, judged, whatever, expected })
+        Some(Job {
+            node,
+            inputs,
+            judged,
+            whatever,
+            expected,
+        })
     }
 
     /// Waits for the next thing to happen.
@@ -264,12 +310,18 @@ impl<'r, 's> Drive<'r, 's> {
 
     fn overdue(&mut self) {
         for (&node, running) in &mut self.running {
-            let Some(expected) = running.expected else { continue };
+            let Some(expected) = running.expected else {
+                continue;
+            };
             let seconds = running.since.elapsed().as_secs_f64();
             if !running.overdue && seconds > (expected * 3.0).max(10.0) {
                 running.overdue = true;
                 let node = self.inputs.graph.node(node).name.to_string();
-                self.shop.bus.emit(Body::NodeOverdue { node, seconds, expected });
+                self.shop.bus.emit(Body::NodeOverdue {
+                    node,
+                    seconds,
+                    expected,
+                });
             }
         }
     }
@@ -281,7 +333,15 @@ impl<'r, 's> Drive<'r, 's> {
         match done {
             Done::Ran(ran) => self.ran(node, &ran),
             Done::Taken(record) => {
-                self.schedule.taken(node, record.outcome.outputs.iter().map(|output| output.content).collect());
+                self.schedule.taken(
+                    node,
+                    record
+                        .outcome
+                        .outputs
+                        .iter()
+                        .map(|output| output.content)
+                        .collect(),
+                );
                 self.hit(node, &record);
             }
             Done::Missing(gone) => {
@@ -314,12 +374,20 @@ impl<'r, 's> Drive<'r, 's> {
         let cutoff = !outputs.is_empty()
             && before.is_some_and(|before| {
                 before.outputs.len() == outputs.len()
-                    && before.outputs.iter().all(|(name, old)| outputs.get(name).is_some_and(|new| new.digest == old.digest))
+                    && before.outputs.iter().all(|(name, old)| {
+                        outputs
+                            .get(name)
+                            .is_some_and(|new| new.digest == old.digest)
+                    })
             });
         if ran.recorded {
             for (artifact, made) in &outputs {
                 let (artifact, digest, size) = (artifact.clone(), made.digest.clone(), made.size);
-                self.shop.bus.emit(Body::ArtifactStored { artifact, digest, size });
+                self.shop.bus.emit(Body::ArtifactStored {
+                    artifact,
+                    digest,
+                    size,
+                });
             }
         }
         self.shop.bus.emit(Body::NodeSucceeded(event::Succeeded {
@@ -337,7 +405,14 @@ impl<'r, 's> Drive<'r, 's> {
             recorded: ran.recorded,
         }));
         self.group_ends(node, event::State::Succeeded);
-        self.schedule.ran(node, outcome.outputs.iter().map(|output| output.content).collect());
+        self.schedule.ran(
+            node,
+            outcome
+                .outputs
+                .iter()
+                .map(|output| output.content)
+                .collect(),
+        );
     }
 
     fn hit(&mut self, node: NodeId, record: &ActionRecord) {
@@ -355,7 +430,10 @@ impl<'r, 's> Drive<'r, 's> {
 
     fn failure(&mut self, node: NodeId, failure: Failure) {
         let name = self.graph().node(node).name.to_string();
-        let key = self.judged[node.0 as usize].as_ref().map(|judged| judged.key().to_string()).unwrap_or_default();
+        let key = self.judged[node.0 as usize]
+            .as_ref()
+            .map(|judged| judged.key().to_string())
+            .unwrap_or_default();
         let problem = failure.problem.clone();
         self.shop.bus.emit(Body::NodeFailed(event::Failed {
             node: name,
@@ -388,11 +466,17 @@ impl<'r, 's> Drive<'r, 's> {
     fn block(&mut self, node: NodeId, problem: Problem) {
         self.failed = true;
         let name = self.graph().node(node).name.to_string();
-        self.error.get_or_insert(Problem { message: format!("{name}: {}", problem.message), ..problem });
+        self.error.get_or_insert(Problem {
+            message: format!("{name}: {}", problem.message),
+            ..problem
+        });
         self.group_ends(node, event::State::Failed);
         for blocked in self.schedule.failed(node) {
             let by = Some(name.clone());
-            self.shop.bus.emit(Body::NodeBlocked { node: self.graph().node(blocked).name.to_string(), by });
+            self.shop.bus.emit(Body::NodeBlocked {
+                node: self.graph().node(blocked).name.to_string(),
+                by,
+            });
             self.group_ends(blocked, event::State::Skipped);
         }
         if self.options.fail_fast {
@@ -401,27 +485,40 @@ impl<'r, 's> Drive<'r, 's> {
     }
 
     fn cancelled(&mut self, node: NodeId) {
-        self.shop.bus.emit(Body::NodeCancelled { node: self.graph().node(node).name.to_string() });
+        self.shop.bus.emit(Body::NodeCancelled {
+            node: self.graph().node(node).name.to_string(),
+        });
         self.group_ends(node, event::State::Cancelled);
     }
 
     fn group_starts(&mut self, node: NodeId) {
-        let Some(group) = &self.graph().node(node).group else { return };
+        let Some(group) = &self.graph().node(node).group else {
+            return;
+        };
         if let Some((_, state @ event::State::Unknown)) = self.groups.get_mut(group) {
             *state = event::State::Succeeded;
-            self.shop.bus.emit(Body::GroupStarted { group: group.clone() });
+            self.shop.bus.emit(Body::GroupStarted {
+                group: group.clone(),
+            });
         }
     }
 
     fn group_ends(&mut self, node: NodeId, how: event::State) {
-        let Some(group) = &self.graph().node(node).group else { return };
-        let Some((left, state)) = self.groups.get_mut(group) else { return };
+        let Some(group) = &self.graph().node(node).group else {
+            return;
+        };
+        let Some((left, state)) = self.groups.get_mut(group) else {
+            return;
+        };
         *left = left.saturating_sub(1);
         if *state != event::State::Failed && how != event::State::Succeeded {
             *state = how;
         }
         if *left == 0 && *state != event::State::Unknown {
-            self.shop.bus.emit(Body::GroupFinished { group: group.clone(), state: *state });
+            self.shop.bus.emit(Body::GroupFinished {
+                group: group.clone(),
+                state: *state,
+            });
         }
     }
 
@@ -429,14 +526,21 @@ impl<'r, 's> Drive<'r, 's> {
     fn end(mut self) -> Ended {
         let graph = self.graph();
         for &node in graph.order() {
-            if matches!(self.schedule.state(node), State::Waiting | State::MustRun | State::Judging)
-                || (self.interrupted && matches!(self.schedule.state(node), State::Blocked(_)) && !self.failed)
+            if matches!(
+                self.schedule.state(node),
+                State::Waiting | State::MustRun | State::Judging
+            ) || (self.interrupted
+                && matches!(self.schedule.state(node), State::Blocked(_))
+                && !self.failed)
             {
                 if self.interrupted {
                     self.cancelled(node);
                 } else {
                     let name = graph.node(node).name.to_string();
-                    self.shop.bus.emit(Body::NodeBlocked { node: name, by: None });
+                    self.shop.bus.emit(Body::NodeBlocked {
+                        node: name,
+                        by: None,
+                    });
                 }
             }
         }
@@ -444,7 +548,9 @@ impl<'r, 's> Drive<'r, 's> {
         let artifacts = (0..graph.pipeline().artifacts.len() as u32).map(ArtifactId);
         Ended {
             states: nodes.map(|node| self.schedule.state(node)).collect(),
-            contents: artifacts.map(|artifact| self.schedule.value(artifact).copied()).collect(),
+            contents: artifacts
+                .map(|artifact| self.schedule.value(artifact).copied())
+                .collect(),
             failed: self.failed,
             interrupted: self.interrupted,
             error: self.error.take(),
@@ -465,21 +571,31 @@ fn spawn<'scope, 'r: 'scope, 's: 'scope>(
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| shop.work(&job)));
             let done = done.unwrap_or_else(|_| {
                 let failure = internal("the worker panicked; this is a bug of jalon's");
-                Done::Failed(Box::new(Failure::from(failure)))
+                Done::Failed(failure.into())
             });
-            if sender.send(Message::Done(job.node, Box::new(done))).is_err() {
+            if sender
+                .send(Message::Done(job.node, Box::new(done)))
+                .is_err()
+            {
                 return;
             }
         }
     });
 }
 
-fn made(graph: &Graph, node: NodeId, record: &ActionRecord) -> std::collections::BTreeMap<String, Made> {
+fn made(
+    graph: &Graph,
+    node: NodeId,
+    record: &ActionRecord,
+) -> std::collections::BTreeMap<String, Made> {
     let outputs = graph.makes(node).zip(&record.outcome.outputs);
     outputs
         .map(|(artifact, output)| {
             let artifact = graph.artifact(artifact);
-            (artifact.name.to_string(), made_of(&output.content, &artifact.path))
+            (
+                artifact.name.to_string(),
+                made_of(&output.content, &artifact.path),
+            )
         })
         .collect()
 }
@@ -490,8 +606,18 @@ pub fn made_of(content: &Content, path: &str) -> Made {
         digest: content.digest_hex(),
         size: content.size(),
         path: path.to_owned(),
-        shape: if content.is_tree() { Shape::Directory } else { Shape::File },
-        executable: matches!(content, Content::File { executable: true, .. }),
+        shape: if content.is_tree() {
+            Shape::Directory
+        } else {
+            Shape::File
+        },
+        executable: matches!(
+            content,
+            Content::File {
+                executable: true,
+                ..
+            }
+        ),
     }
 }
 
@@ -505,7 +631,11 @@ fn traced(record: &ActionRecord) -> event::Traced {
 }
 
 fn problem(code: &str, message: impl Into<String>) -> Problem {
-    Problem { code: code.into(), message: message.into(), help: String::new() }
+    Problem {
+        code: code.into(),
+        message: message.into(),
+        help: String::new(),
+    }
 }
 
 fn internal(message: &str) -> Problem {

@@ -34,23 +34,56 @@ pub fn run(shop: &Shop<'_>, summary: &Summary, began: Instant) -> Option<Problem
     first
 }
 
-fn one(shop: &Shop<'_>, finally: &Finally, summary: &Summary, began: Instant) -> Result<(), Problem> {
-    let problem = |message: String| Problem { code: "finally".into(), message, help: String::new() };
+fn one(
+    shop: &Shop<'_>,
+    finally: &Finally,
+    summary: &Summary,
+    began: Instant,
+) -> Result<(), Problem> {
+    let problem = |message: String| Problem {
+        code: "finally".into(),
+        message,
+        help: String::new(),
+    };
     let status = final_status(summary, &summary.run).to_string();
     let field = |field: RunField| match field {
         RunField::Status => summary.status.word().to_owned(),
         RunField::Id => summary.run.clone(),
         RunField::Env => shop.project.graph.pipeline().env.clone(),
         RunField::Seconds => format!("{:.3}", began.elapsed().as_secs_f64()),
-        RunField::Error => summary.error.as_ref().map(|error| error.message.clone()).unwrap_or_default(),
+        RunField::Error => summary
+            .error
+            .as_ref()
+            .map(|error| error.message.clone())
+            .unwrap_or_default(),
     };
-    let words = Words { inputs: &[], outputs: &[], params_file: None, run: Some(&field) };
+    let words = Words {
+        inputs: &[],
+        outputs: &[],
+        params_file: None,
+        run: Some(&field),
+    };
     let argv = render::argv(&finally.command, &words);
     let caller = &shop.machine.variables;
     let mut env = environment::base(caller, &finally.pass_env);
-    environment::add_secrets(caller, finally.secrets.iter().map(|(name, _)| name), &mut env)
-        .map_err(|unset| problem(format!("finally {}: the secret {} is not set", finally.name, unset.join(", "))))?;
-    env.extend(finally.env.iter().map(|(name, value)| (name.into(), value.into())));
+    environment::add_secrets(
+        caller,
+        finally.secrets.iter().map(|(name, _)| name),
+        &mut env,
+    )
+    .map_err(|unset| {
+        problem(format!(
+            "finally {}: the secret {} is not set",
+            finally.name,
+            unset.join(", ")
+        ))
+    })?;
+    env.extend(
+        finally
+            .env
+            .iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    );
     // Larger than this the kernel refuses it in an environment; standard input has it whole.
     if status.len() < 120 * 1024 {
         env.insert(VARIABLE.into(), status.clone().into());
@@ -58,7 +91,12 @@ fn one(shop: &Shop<'_>, finally: &Finally, summary: &Summary, began: Instant) ->
     let env: Vec<(OsString, OsString)> = env.into_iter().collect();
     // The signal that ended the run was not meant for what cleans up after it.
     let cancel = Cancel::new().map_err(|error| problem(error.to_string()))?;
-    let spool = shop.project.root.join(PRIVATE_DIRECTORY).join("live").join(shop.bus.run());
+    let spool = shop
+        .project
+        .root
+        .join(PRIVATE_DIRECTORY)
+        .join("live")
+        .join(shop.bus.run());
     let mut transcript = Transcript::new(spool.join(format!("finally-{}.out", finally.name)));
     let request = process::Request {
         argv: &argv,
@@ -72,10 +110,20 @@ fn one(shop: &Shop<'_>, finally: &Finally, summary: &Summary, began: Instant) ->
     let mut live = |stream, bytes: &[u8]| {
         if !bytes.is_empty() {
             let text = String::from_utf8_lossy(bytes).into_owned();
-            shop.bus.emit(crate::event::Body::NodeOutput { node: name.clone(), stream, text });
+            shop.bus.emit(crate::event::Body::NodeOutput {
+                node: name.clone(),
+                stream,
+                text,
+            });
         }
     };
-    let ended = shop.executor.execute(&request, &cancel, shop.lifeline.as_ref(), &mut transcript, &mut live);
+    let ended = shop.executor.execute(
+        &request,
+        &cancel,
+        shop.lifeline.as_ref(),
+        &mut transcript,
+        &mut live,
+    );
     let tail = transcript.tail();
     if let (crate::worker::transcript::Kept::File(path), _) = transcript.finish() {
         crate::worker::transcript::discard(&path);
@@ -88,6 +136,13 @@ fn one(shop: &Shop<'_>, finally: &Finally, summary: &Summary, began: Instant) ->
         How::Cancelled => "it was stopped".to_owned(),
         How::NotStarted(error) => format!("it could not be started: {error}"),
     };
-    let tail = if tail.is_empty() { String::new() } else { format!("\n{tail}") };
-    Err(problem(format!("finally {} failed: {why}{tail}", finally.name)))
+    let tail = if tail.is_empty() {
+        String::new()
+    } else {
+        format!("\n{tail}")
+    };
+    Err(problem(format!(
+        "finally {} failed: {why}{tail}",
+        finally.name
+    )))
 }

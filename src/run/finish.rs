@@ -25,18 +25,34 @@ pub struct Settled<'a> {
 
 /// Brings the project into order; the first thing that could not be done, if any. `whole` says that
 /// everything asked for was made.
-pub fn settle(shop: &Shop<'_>, options: &Options, settled: &Settled<'_>, whole: bool) -> Option<Problem> {
+pub fn settle(
+    shop: &Shop<'_>,
+    options: &Options,
+    settled: &Settled<'_>,
+    whole: bool,
+) -> Option<Problem> {
     let artifacts = &shop.project.graph.pipeline().artifacts;
     let first: Mutex<Option<(usize, Problem)>> = Mutex::new(None);
     artifacts.par_iter().enumerate().for_each(|(at, artifact)| {
-        let Some(producer) = artifact.producer else { return };
-        let (State::Hit | State::Ran, Some(content)) = (settled.states[producer.0 as usize], settled.contents[at]) else {
+        let Some(producer) = artifact.producer else {
+            return;
+        };
+        let (State::Hit | State::Ran, Some(content)) =
+            (settled.states[producer.0 as usize], settled.contents[at])
+        else {
             return;
         };
         let id = ArtifactId(at as u32);
         let result = match artifact.keep {
             Keep::Run => ephemeral(shop, artifact, &content, whole),
-            Keep::Store => kept(shop, options, id, artifact, &content, settled.states[producer.0 as usize]),
+            Keep::Store => kept(
+                shop,
+                options,
+                id,
+                artifact,
+                &content,
+                settled.states[producer.0 as usize],
+            ),
         };
         if let Err(error) = result {
             let problem = Problem {
@@ -44,13 +60,18 @@ pub fn settle(shop: &Shop<'_>, options: &Options, settled: &Settled<'_>, whole: 
                 message: format!("{}: {error}", artifact.name),
                 help: String::new(),
             };
-            let mut first = first.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut first = first
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             if first.as_ref().is_none_or(|(before, _)| at < *before) {
                 *first = Some((at, problem));
             }
         }
     });
-    first.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map(|(_, problem)| problem)
+    first
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .map(|(_, problem)| problem)
 }
 
 fn kept(
@@ -88,14 +109,22 @@ fn kept(
 }
 
 /// Gone after the run; but a run that is to be resumed must not make it again, so its bytes are kept then.
-fn ephemeral(shop: &Shop<'_>, artifact: &Artifact, content: &Content, whole: bool) -> Result<(), PublishError> {
+fn ephemeral(
+    shop: &Shop<'_>,
+    artifact: &Artifact,
+    content: &Content,
+    whole: bool,
+) -> Result<(), PublishError> {
     let current = shop.workspace.current(&artifact.path).ok().flatten();
     if current == Some(*content) {
         if !whole && !shop.store.has_content(content) && !shop.store.is_read_only() {
             let place = shop.project.root.join(&artifact.path);
             if let Err(error) = shop.workspace.ingest(&place) {
                 // Left where it is, the next run finds it there.
-                shop.bus.notice("not-kept", format!("{} cannot be kept for the next run: {error}", artifact.name));
+                shop.bus.notice(
+                    "not-kept",
+                    format!("{} cannot be kept for the next run: {error}", artifact.name),
+                );
                 return Ok(());
             }
         }

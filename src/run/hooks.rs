@@ -48,7 +48,10 @@ pub struct HookSink {
 impl Hooks {
     /// Starts the threads; processes start with their first event.
     pub fn start(project: &Project, machine: &Machine) -> (Hooks, Veto) {
-        let place = Place { root: project.root.clone(), env: environment::base(&machine.variables, &[]) };
+        let place = Place {
+            root: project.root.clone(),
+            env: environment::base(&machine.variables, &[]),
+        };
         let hooks = &project.graph.pipeline().hooks;
         let each = hooks
             .iter()
@@ -59,28 +62,56 @@ impl Hooks {
                     HookMode::Each => tell_each(&this, &place, &receiver),
                     HookMode::Stream => tell_stream(&this, &place, &receiver),
                 });
-                Running { hook: hook.clone(), sender, thread }
+                Running {
+                    hook: hook.clone(),
+                    sender,
+                    thread,
+                }
             })
             .collect();
-        let vetoing = hooks.iter().filter(|hook| hook.mode == HookMode::Each && wants(&hook.on, "run.planned"));
-        (Hooks { each }, Veto { hooks: vetoing.cloned().collect(), place })
+        let vetoing = hooks
+            .iter()
+            .filter(|hook| hook.mode == HookMode::Each && wants(&hook.on, "run.planned"));
+        (
+            Hooks { each },
+            Veto {
+                hooks: vetoing.cloned().collect(),
+                place,
+            },
+        )
     }
 
     /// Where the bus tells them. `run.planned` is asked separately, by [`Veto`].
     pub fn sink(&self) -> HookSink {
-        HookSink { each: self.each.iter().map(|one| (one.hook.on.clone(), one.sender.clone())).collect() }
+        HookSink {
+            each: self
+                .each
+                .iter()
+                .map(|one| (one.hook.on.clone(), one.sender.clone()))
+                .collect(),
+        }
     }
 
     /// Waits until all are told and have ended; whether one failed that counts.
     pub fn finish(self, bus: &Bus) -> bool {
         let mut failed = false;
-        for Running { hook, sender, thread } in self.each {
+        for Running {
+            hook,
+            sender,
+            thread,
+        } in self.each
+        {
             // The sink's copy ends with the word that no more comes.
             let _ = sender.send(String::new());
             drop(sender);
-            let problem = thread.join().unwrap_or_else(|_| Some("its thread panicked".into()));
+            let problem = thread
+                .join()
+                .unwrap_or_else(|_| Some("its thread panicked".into()));
             if let Some(problem) = problem {
-                bus.notice("hook-failed", format!("hook {}: {problem}", hook.run.join(" ")));
+                bus.notice(
+                    "hook-failed",
+                    format!("hook {}: {problem}", hook.run.join(" ")),
+                );
                 failed |= hook.failure == HookFailure::Fail;
             }
         }
@@ -92,12 +123,24 @@ impl Veto {
     /// Asks every hook on `run.planned`; the first that ends with another code than 0 stops the run.
     pub fn ask(&self, bus: &Bus, planned: &Planned) -> Option<Problem> {
         for hook in &self.hooks {
-            let event =
-                Event { schema: SCHEMA, run: bus.run().to_owned(), seq: 0, at: 0, body: Body::RunPlanned(planned.clone()) };
+            let event = Event {
+                schema: SCHEMA,
+                run: bus.run().to_owned(),
+                seq: 0,
+                at: 0,
+                body: Body::RunPlanned(planned.clone()),
+            };
             let text = serde_json::to_string(&event).unwrap_or_default();
             if let Err(why) = tell(hook, &self.place, &text) {
-                let message = format!("the hook {} on run.planned refused the run: {why}", hook.run.join(" "));
-                return Some(Problem { code: "vetoed".into(), message, help: String::new() });
+                let message = format!(
+                    "the hook {} on run.planned refused the run: {why}",
+                    hook.run.join(" ")
+                );
+                return Some(Problem {
+                    code: "vetoed".into(),
+                    message,
+                    help: String::new(),
+                });
             }
         }
         None
@@ -109,7 +152,9 @@ impl Sink for HookSink {
         if self.each.is_empty() || matches!(event.body, Body::NodeOutput { .. }) {
             return;
         }
-        let Ok(text) = serde_json::to_string(event) else { return };
+        let Ok(text) = serde_json::to_string(event) else {
+            return;
+        };
         let name = event.body.name();
         for (on, sender) in &self.each {
             if wants(on, name) {
@@ -122,7 +167,11 @@ impl Sink for HookSink {
 
 fn wants(on: &[String], name: &str) -> bool {
     on.iter().any(|pattern| {
-        pattern == "*" || pattern == name || pattern.strip_suffix(".*").is_some_and(|prefix| name.starts_with(prefix) && name[prefix.len()..].starts_with('.'))
+        pattern == "*"
+            || pattern == name
+            || pattern.strip_suffix(".*").is_some_and(|prefix| {
+                name.starts_with(prefix) && name[prefix.len()..].starts_with('.')
+            })
     })
 }
 
@@ -169,14 +218,21 @@ fn tell_stream(hook: &Hook, place: &Place, receiver: &Receiver<String>) -> Optio
 /// A hook that does not read to the end is free not to; how it exits is what counts.
 fn write(child: &mut Child, event: &[u8]) {
     if let Some(stdin) = &mut child.stdin {
-        let _ = stdin.write_all(event).and_then(|()| stdin.write_all(b"\n")).and_then(|()| stdin.flush());
+        let _ = stdin
+            .write_all(event)
+            .and_then(|()| stdin.write_all(b"\n"))
+            .and_then(|()| stdin.flush());
     }
 }
 
 fn spawn(hook: &Hook, place: &Place) -> Result<Child, String> {
     use std::os::unix::process::CommandExt;
     let (program, arguments) = hook.run.split_first().ok_or("it names no program")?;
-    let program = if program.contains('/') { place.root.join(program).into_os_string() } else { program.into() };
+    let program = if program.contains('/') {
+        place.root.join(program).into_os_string()
+    } else {
+        program.into()
+    };
     Command::new(&program)
         .args(arguments)
         .current_dir(&place.root)
@@ -195,7 +251,9 @@ fn wait(child: &mut Child, timeout: Duration) -> Result<(), String> {
     let stderr = child.stderr.take();
     let complaint = std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        let Some(mut stderr) = stderr else { return bytes };
+        let Some(mut stderr) = stderr else {
+            return bytes;
+        };
         let mut chunk = [0u8; 4096];
         // All of it is read, so that the hook never waits for us; the beginning is kept.
         while let Ok(count @ 1..) = stderr.read(&mut chunk) {
@@ -208,7 +266,11 @@ fn wait(child: &mut Child, timeout: Duration) -> Result<(), String> {
     ended.map_err(|why| {
         let said = complaint.join().unwrap_or_default();
         let said = String::from_utf8_lossy(&said);
-        if said.trim().is_empty() { why } else { format!("{why}: {}", said.trim()) }
+        if said.trim().is_empty() {
+            why
+        } else {
+            format!("{why}: {}", said.trim())
+        }
     })
 }
 

@@ -6,10 +6,11 @@
 pub mod attempt;
 mod bus;
 mod checkpoint;
+mod drive;
+mod failure;
 mod finally;
 mod finish;
 mod hooks;
-mod drive;
 mod preflight;
 mod render;
 pub mod resources;
@@ -107,7 +108,9 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RunError::Unobserved(all) => write!(f, "{} declared inputs are missing", all.len()),
-            RunError::Beyond(all) => write!(f, "{} nodes ask for more than this machine has", all.len()),
+            RunError::Beyond(all) => {
+                write!(f, "{} nodes ask for more than this machine has", all.len())
+            }
             RunError::Locked(all) => write!(f, "--locked: {} nodes would have to run", all.len()),
             RunError::Unequipped(all) => write!(f, "{} secrets or programs are missing", all.len()),
             RunError::Store(error) => error.fmt(f),
@@ -144,7 +147,10 @@ impl Control {
     /// The first time asks what runs to end and starts nothing more; the second time kills.
     pub fn interrupt(&self) {
         self.cancel.raise();
-        let sender = self.sender.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let sender = self
+            .sender
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         // A run that is over needs no telling.
         let _ = sender.send(Message::Interrupt);
     }
@@ -165,7 +171,14 @@ impl Run {
     pub fn new(id: String) -> Result<Run, RunError> {
         let (sender, receiver) = channel();
         let cancel = Arc::new(Cancel::new().map_err(RunError::System)?);
-        Ok(Run { id, control: Control { sender: Arc::new(Mutex::new(sender)), cancel }, receiver })
+        Ok(Run {
+            id,
+            control: Control {
+                sender: Arc::new(Mutex::new(sender)),
+                cancel,
+            },
+            receiver,
+        })
     }
 
     /// Its id.
@@ -195,9 +208,13 @@ impl Run {
         if !beyond.is_empty() {
             return Err(RunError::Beyond(beyond));
         }
-        let observations =
-            judge::observe(graph, &options.selection.selected, setting.workspace, setting.ambient.clone())
-                .map_err(RunError::Unobserved)?;
+        let observations = judge::observe(
+            graph,
+            &options.selection.selected,
+            setting.workspace,
+            setting.ambient.clone(),
+        )
+        .map_err(RunError::Unobserved)?;
         let judge = Judge::new(graph, setting.store, setting.workspace, &observations);
         let history = History::before(setting.store, &project.name, &self.id);
         let inputs = plan::Inputs {
@@ -213,8 +230,9 @@ impl Run {
         let plan = plan::plan(&inputs)?;
         if options.locked {
             let would = (0..graph.len() as u32).map(NodeId);
-            let would: Vec<NodeId> =
-                would.filter(|id| matches!(plan.verdicts[id.0 as usize], Verdict::Run | Verdict::Maybe)).collect();
+            let would: Vec<NodeId> = would
+                .filter(|id| matches!(plan.verdicts[id.0 as usize], Verdict::Run | Verdict::Maybe))
+                .collect();
             if !would.is_empty() {
                 return Err(RunError::Locked(would));
             }
@@ -251,10 +269,20 @@ impl Run {
             executor: setting.executor,
             lifeline,
             mask: preflight::mask(project, setting.machine),
-            paths: graph.pipeline().artifacts.iter().map(|_| Mutex::new(())).collect(),
+            paths: graph
+                .pipeline()
+                .artifacts
+                .iter()
+                .map(|_| Mutex::new(()))
+                .collect(),
         };
         bus.notice_untraced(busy);
-        let sender = self.control.sender.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let sender = self
+            .control
+            .sender
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
         let mut failed = vetoed.is_some();
         let mut error = vetoed;
         let mut interrupted = false;
@@ -264,7 +292,10 @@ impl Run {
             interrupted = ended.interrupted;
             failed = ended.failed;
             error = ended.error;
-            let settled = finish::Settled { states: &ended.states, contents: &ended.contents };
+            let settled = finish::Settled {
+                states: &ended.states,
+                contents: &ended.contents,
+            };
             let whole = !failed && !interrupted;
             if let Some(problem) = finish::settle(&shop, options, &settled, whole) {
                 failed = true;
@@ -272,7 +303,10 @@ impl Run {
             }
         }
         if let Err(problem) = setting.store.sync() {
-            bus.notice("not-kept", format!("what ran may not survive a power cut: {problem}"));
+            bus.notice(
+                "not-kept",
+                format!("what ran may not survive a power cut: {problem}"),
+            );
         }
         let status = |failed: bool| match (interrupted, failed) {
             (true, _) => Status::Interrupted,
@@ -323,20 +357,33 @@ fn started(setting: &Setting<'_>, options: &Options) -> Started {
     }
 }
 
-fn planned(setting: &Setting<'_>, options: &Options, plan: &Plan, history: &History<'_>) -> Planned {
+fn planned(
+    setting: &Setting<'_>,
+    options: &Options,
+    plan: &Plan,
+    history: &History<'_>,
+) -> Planned {
     let graph = &setting.project.graph;
     let mut expected = 0.0;
     for (at, verdict) in plan.verdicts.iter().enumerate() {
         if matches!(verdict, Verdict::Run | Verdict::Maybe) {
             let name = graph.node(NodeId(at as u32)).name.to_string();
-            expected += history.of(&name).first().map_or(0.0, |earlier| earlier.seconds);
+            expected += history
+                .of(&name)
+                .first()
+                .map_or(0.0, |earlier| earlier.seconds);
         }
     }
     Planned {
         project: setting.project.name.clone(),
         env: graph.pipeline().env.clone(),
         targets: options.targets.clone(),
-        nodes: options.selection.selected.iter().filter(|&&selected| selected).count() as u64,
+        nodes: options
+            .selection
+            .selected
+            .iter()
+            .filter(|&&selected| selected)
+            .count() as u64,
         hit: plan.count(Verdict::Hit) + plan.count(Verdict::HitRemote),
         run: plan.count(Verdict::Run),
         maybe: plan.count(Verdict::Maybe),

@@ -37,7 +37,12 @@ pub fn lacks(project: &Project, machine: &Machine, plan: &Plan) -> Vec<Lack> {
             let name = node.name.to_string();
             secrets(&node.secrets, &name, machine, &mut lacks);
             if let Some(program) = lacking_program(project, machine, node) {
-                lacks.push(Lack { what: "program", name: program, node: name, at: node.at.clone() });
+                lacks.push(Lack {
+                    what: "program",
+                    name: program,
+                    node: name,
+                    at: node.at.clone(),
+                });
             }
         }
     }
@@ -50,14 +55,21 @@ pub fn lacks(project: &Project, machine: &Machine, plan: &Plan) -> Vec<Lack> {
 fn secrets(names: &[(String, Location)], node: &str, machine: &Machine, lacks: &mut Vec<Lack>) {
     for (name, at) in names {
         if !machine.variables.contains_key(OsStr::new(name)) {
-            lacks.push(Lack { what: "secret", name: name.clone(), node: node.to_owned(), at: at.clone() });
+            lacks.push(Lack {
+                what: "secret",
+                name: name.clone(),
+                node: node.to_owned(),
+                at: at.clone(),
+            });
         }
     }
 }
 
 /// The program of an array command, if it can be told beforehand that it is not there.
 fn lacking_program(project: &Project, machine: &Machine, node: &Node) -> Option<String> {
-    let Command::Exec(words) = &node.command else { return None };
+    let Command::Exec(words) = &node.command else {
+        return None;
+    };
     let program = match words.first()?.pieces.as_slice() {
         [Piece::Text(text)] => text.clone(),
         [Piece::Value { words, .. }] => words.first()?.clone(),
@@ -65,21 +77,32 @@ fn lacking_program(project: &Project, machine: &Machine, node: &Node) -> Option<
     };
     // The pipeline may make its own program.
     let made = project.graph.pipeline().artifacts.iter().any(|artifact| {
-        artifact.producer.is_some() && (program == artifact.path || program.starts_with(&format!("{}/", artifact.path)))
+        artifact.producer.is_some()
+            && (program == artifact.path || program.starts_with(&format!("{}/", artifact.path)))
     });
-    let path = node.env.get("PATH").map(OsStr::new).or(machine.variables.get(OsStr::new("PATH")).map(|p| p.as_os_str()));
+    let path = node.env.get("PATH").map(OsStr::new).or(machine
+        .variables
+        .get(OsStr::new("PATH"))
+        .map(|p| p.as_os_str()));
     (!made && !is_program(&project.root, &program, path)).then_some(program)
 }
 
 fn is_program(root: &Path, program: &str, path: Option<&OsStr>) -> bool {
     let executable = |place: &Path| {
-        place.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+        place
+            .metadata()
+            .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
     };
     if program.contains('/') {
         return executable(&root.join(program));
     }
-    let directories = path.unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin")).as_bytes().split(|&byte| byte == b':');
-    directories.map(|directory| root.join(OsStr::from_bytes(directory))).any(|directory| executable(&directory.join(program)))
+    let directories = path
+        .unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin"))
+        .as_bytes()
+        .split(|&byte| byte == b':');
+    directories
+        .map(|directory| root.join(OsStr::from_bytes(directory)))
+        .any(|directory| executable(&directory.join(program)))
 }
 
 /// Hides every secret that the pipeline names, whoever prints it.
@@ -90,5 +113,10 @@ pub fn mask(project: &Project, machine: &Machine) -> Mask {
     let mut names: Vec<&String> = nodes.chain(finally).map(|(name, _)| name).collect();
     names.sort();
     names.dedup();
-    Mask::new(names.into_iter().filter_map(|name| machine.variables.get(OsStr::new(name))).map(|value| value.as_bytes()))
+    Mask::new(
+        names
+            .into_iter()
+            .filter_map(|name| machine.variables.get(OsStr::new(name)))
+            .map(|value| value.as_bytes()),
+    )
 }

@@ -28,15 +28,20 @@ pub fn argv(command: &Command, words: &Words<'_>) -> Vec<OsString> {
                 match piece {
                     Piece::Text(text) => script.extend_from_slice(text.as_bytes()),
                     reference => {
-                        let quoted: Vec<Vec<u8>> =
-                            of(reference, words).iter().map(|word| shell_quote_bytes(word.as_bytes())).collect();
+                        let quoted: Vec<Vec<u8>> = of(reference, words)
+                            .iter()
+                            .map(|word| shell_quote_bytes(word.as_bytes()))
+                            .collect();
                         script.extend(quoted.join(&b' '));
                     }
                 }
             }
             vec!["sh".into(), "-ceu".into(), OsString::from_vec(script)]
         }
-        Command::Exec(elements) => elements.iter().flat_map(|element| arguments(element, words)).collect(),
+        Command::Exec(elements) => elements
+            .iter()
+            .flat_map(|element| arguments(element, words))
+            .collect(),
     }
 }
 
@@ -58,11 +63,18 @@ fn arguments(element: &Word, words: &Words<'_>) -> Vec<OsString> {
 fn of(reference: &Piece, words: &Words<'_>) -> Vec<OsString> {
     match reference {
         Piece::Text(text) => vec![text.into()],
-        Piece::Input(at) => words.inputs[*at].iter().map(|path| path.clone().into_os_string()).collect(),
+        Piece::Input(at) => words.inputs[*at]
+            .iter()
+            .map(|path| path.clone().into_os_string())
+            .collect(),
         Piece::Output(at) => vec![words.outputs[*at].clone().into()],
         Piece::Value { words, .. } => words.iter().map(Into::into).collect(),
         Piece::ParamsFile => words.params_file.map(Into::into).into_iter().collect(),
-        Piece::Run(field) => words.run.map(|run| run(*field).into()).into_iter().collect(),
+        Piece::Run(field) => words
+            .run
+            .map(|run| run(*field).into())
+            .into_iter()
+            .collect(),
     }
 }
 

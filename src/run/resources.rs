@@ -31,15 +31,27 @@ pub struct Beyond {
 impl Pools {
     /// `jobs` processors are handed out; a node that wants more of them than that runs alone.
     pub fn new(machine: &Machine, jobs: u32) -> Pools {
-        let named = machine.pools.iter().map(|(name, &capacity)| (name.clone(), (capacity, 0.0))).collect();
-        Pools { cpu: (f64::from(jobs), 0.0), mem: (machine.memory.unwrap_or(u64::MAX), 0), named }
+        let named = machine
+            .pools
+            .iter()
+            .map(|(name, &capacity)| (name.clone(), (capacity, 0.0)))
+            .collect();
+        Pools {
+            cpu: (f64::from(jobs), 0.0),
+            mem: (machine.memory.unwrap_or(u64::MAX), 0),
+            named,
+        }
     }
 
     /// Whether a node may start now.
     pub fn fits(&self, wants: &Resources) -> bool {
         let cpu = wants.cpu.min(self.cpu.0);
         self.cpu.1 + cpu <= self.cpu.0 + 1e-9
-            && self.mem.1.saturating_add(wants.mem.unwrap_or(0).min(self.mem.0)) <= self.mem.0
+            && self
+                .mem
+                .1
+                .saturating_add(wants.mem.unwrap_or(0).min(self.mem.0))
+                <= self.mem.0
             && wants.pools.iter().all(|(name, &wanted)| {
                 let (capacity, used) = self.named.get(name).copied().unwrap_or((1.0, 0.0));
                 used + wanted <= capacity + 1e-9
@@ -70,10 +82,21 @@ impl Pools {
 /// The selected nodes that could never start on this machine. A pool that nobody declared holds 1.
 pub fn beyond(graph: &Graph, selected: &[bool], machine: &Machine) -> Vec<Beyond> {
     let mut all = Vec::new();
-    for (at, node) in graph.pipeline().nodes.iter().enumerate().filter(|(at, _)| selected[*at]) {
+    for (at, node) in graph
+        .pipeline()
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| selected[*at])
+    {
         let mut check = |pool: &str, wanted: f64, capacity: f64| {
             if wanted > capacity + 1e-9 {
-                all.push(Beyond { node: NodeId(at as u32), pool: pool.to_owned(), wanted, capacity });
+                all.push(Beyond {
+                    node: NodeId(at as u32),
+                    pool: pool.to_owned(),
+                    wanted,
+                    capacity,
+                });
             }
         };
         let wants = &node.resources;
@@ -82,7 +105,11 @@ pub fn beyond(graph: &Graph, selected: &[bool], machine: &Machine) -> Vec<Beyond
             check("mem", wanted as f64, capacity as f64);
         }
         for (name, &wanted) in &wants.pools {
-            check(name, wanted, machine.pools.get(name).copied().unwrap_or(1.0));
+            check(
+                name,
+                wanted,
+                machine.pools.get(name).copied().unwrap_or(1.0),
+            );
         }
     }
     all

@@ -20,27 +20,61 @@ struct Sketch {
 fn graph(nodes: &[Sketch]) -> Graph {
     let mut text = String::from("[source]\nseed = \"seed\"\n");
     for (at, node) in nodes.iter().enumerate() {
-        let reads: Vec<String> = node.reads.iter().map(|(from, output)| format!("\"a{from}_{output}\"")).collect();
-        let reads = if reads.is_empty() { "\"seed\"".to_owned() } else { reads.join(", ") };
-        let after: Vec<String> = node.after.iter().map(|before| format!("\"n{before}\"")).collect();
-        let _ = writeln!(text, "[node.n{at}]\ncmd = [\"run\"]\nin = [{reads}]\nafter = [{}]", after.join(", "));
+        let reads: Vec<String> = node
+            .reads
+            .iter()
+            .map(|(from, output)| format!("\"a{from}_{output}\""))
+            .collect();
+        let reads = if reads.is_empty() {
+            "\"seed\"".to_owned()
+        } else {
+            reads.join(", ")
+        };
+        let after: Vec<String> = node
+            .after
+            .iter()
+            .map(|before| format!("\"n{before}\""))
+            .collect();
+        let _ = writeln!(
+            text,
+            "[node.n{at}]\ncmd = [\"run\"]\nin = [{reads}]\nafter = [{}]",
+            after.join(", ")
+        );
         if !node.makes.is_empty() {
             let _ = writeln!(text, "[node.n{at}.out]");
         }
         for (output, kept) in node.makes.iter().enumerate() {
             let keep = if *kept { "store" } else { "run" };
-            let _ = writeln!(text, "a{at}_{output} = {{ path = \"out/{at}_{output}\", keep = \"{keep}\" }}");
+            let _ = writeln!(
+                text,
+                "a{at}_{output} = {{ path = \"out/{at}_{output}\", keep = \"{keep}\" }}"
+            );
         }
     }
-    let definition = jalon_conf::Text { file: "jalon.toml".into(), text: text.clone(), layer: jalon_conf::Layer::Project };
-    let request = jalon_conf::Request { env: "local".into(), set: Vec::new(), version: "0.1.0".into() };
+    let definition = jalon_conf::Text {
+        file: "jalon.toml".into(),
+        text: text.clone(),
+        layer: jalon_conf::Layer::Project,
+    };
+    let request = jalon_conf::Request {
+        env: "local".into(),
+        set: Vec::new(),
+        version: "0.1.0".into(),
+    };
     let lowered = jalon_conf::parse(vec![definition], &request).lower(Vec::new());
-    let pipeline = lowered.pipeline.unwrap_or_else(|| panic!("{:?}\n{text}", lowered.diagnostics));
+    let pipeline = lowered
+        .pipeline
+        .unwrap_or_else(|| panic!("{:?}\n{text}", lowered.diagnostics));
     Graph::new(pipeline).expect("made without cycles")
 }
 
 fn seeds(graph: &Graph) -> Vec<Option<u64>> {
-    graph.pipeline().artifacts.iter().map(|artifact| artifact.producer.is_none().then_some(1)).collect()
+    graph
+        .pipeline()
+        .artifacts
+        .iter()
+        .map(|artifact| artifact.producer.is_none().then_some(1))
+        .collect()
 }
 
 /// Constant keys: every outcome is known, and only bytes may be missing. `exists` is by artifact.
@@ -51,22 +85,36 @@ fn runs_with_constant_keys(graph: &Graph, exists: &HashSet<ArtifactId>) -> HashS
     while let Some(step) = schedule.next(1, |_| true) {
         match step {
             Step::Judge(node) if graph.node(node).outputs.is_empty() => {
-                let gone: Vec<_> = graph.reads(node).filter(|read| is_gone(graph, &there, *read)).collect();
+                let gone: Vec<_> = graph
+                    .reads(node)
+                    .filter(|read| is_gone(graph, &there, *read))
+                    .collect();
                 schedule.must_run(node, &gone);
             }
             Step::Judge(node) => {
-                schedule.hit(node, graph.makes(node).map(|made| u64::from(made.0)).collect());
-                let lost = |made: &ArtifactId| graph.artifact(*made).keep == Keep::Store && !there.contains(made);
+                schedule.hit(
+                    node,
+                    graph.makes(node).map(|made| u64::from(made.0)).collect(),
+                );
+                let lost = |made: &ArtifactId| {
+                    graph.artifact(*made).keep == Keep::Store && !there.contains(made)
+                };
                 if graph.makes(node).any(|made| lost(&made)) {
                     schedule.remake(node);
                 }
             }
             Step::Start(node) => {
-                let gone: Vec<_> = graph.reads(node).filter(|read| is_gone(graph, &there, *read)).collect();
+                let gone: Vec<_> = graph
+                    .reads(node)
+                    .filter(|read| is_gone(graph, &there, *read))
+                    .collect();
                 if gone.is_empty() {
                     assert!(ran.insert(node), "{} ran twice", graph.node(node).name);
                     there.extend(graph.makes(node));
-                    schedule.ran(node, graph.makes(node).map(|made| u64::from(made.0)).collect());
+                    schedule.ran(
+                        node,
+                        graph.makes(node).map(|made| u64::from(made.0)).collect(),
+                    );
                 } else {
                     assert_eq!(schedule.missing(node, &gone), None);
                 }
@@ -86,10 +134,14 @@ fn kedros_rule(graph: &Graph, exists: &HashSet<ArtifactId>) -> HashSet<NodeId> {
     let mut runs: HashSet<NodeId> = HashSet::new();
     for &node in graph.order().iter().rev() {
         let outputs: Vec<ArtifactId> = graph.makes(node).collect();
-        let missing = |made: &ArtifactId| graph.artifact(*made).keep == Keep::Store && !exists.contains(made);
+        let missing =
+            |made: &ArtifactId| graph.artifact(*made).keep == Keep::Store && !exists.contains(made);
         let needed = |made: &ArtifactId| {
             let unavailable = graph.artifact(*made).keep == Keep::Run || !exists.contains(made);
-            unavailable && graph.after(node).any(|(next, _)| runs.contains(&next) && graph.reads(next).any(|read| read == *made))
+            unavailable
+                && graph.after(node).any(|(next, _)| {
+                    runs.contains(&next) && graph.reads(next).any(|read| read == *made)
+                })
         };
         if outputs.is_empty() || outputs.iter().any(missing) || outputs.iter().any(needed) {
             runs.insert(node);
@@ -112,7 +164,10 @@ fn case(nodes: &[(&[(usize, usize)], &str)]) -> (Graph, HashSet<ArtifactId>) {
     let mut exists = HashSet::new();
     for (at, (_, makes)) in nodes.iter().enumerate() {
         let made = graph.makes(NodeId(at as u32)).zip(makes.chars());
-        exists.extend(made.filter(|(_, how)| *how == '+').map(|(artifact, _)| artifact));
+        exists.extend(
+            made.filter(|(_, how)| *how == '+')
+                .map(|(artifact, _)| artifact),
+        );
     }
     (graph, exists)
 }
@@ -122,33 +177,108 @@ fn kedros_cases_of_only_missing_outputs() {
     type Nodes = &'static [(&'static [(usize, usize)], &'static str)];
     let cases: &[(&str, Nodes, &[usize])] = &[
         ("all outputs missing", &[(&[], "-")], &[0]),
-        ("the final output exists", &[(&[], "~"), (&[(0, 0)], "+")], &[]),
-        ("the final output is missing behind an ephemeral one", &[(&[], "~"), (&[(0, 0)], "-")], &[0, 1]),
-        ("a persistent intermediate exists", &[(&[], "+"), (&[(0, 0)], "-")], &[1]),
-        ("two chains, both intermediates exist", &[(&[], "+"), (&[(0, 0)], "-"), (&[], "+"), (&[(2, 0)], "-")], &[1, 3]),
+        (
+            "the final output exists",
+            &[(&[], "~"), (&[(0, 0)], "+")],
+            &[],
+        ),
+        (
+            "the final output is missing behind an ephemeral one",
+            &[(&[], "~"), (&[(0, 0)], "-")],
+            &[0, 1],
+        ),
+        (
+            "a persistent intermediate exists",
+            &[(&[], "+"), (&[(0, 0)], "-")],
+            &[1],
+        ),
+        (
+            "two chains, both intermediates exist",
+            &[(&[], "+"), (&[(0, 0)], "-"), (&[], "+"), (&[(2, 0)], "-")],
+            &[1, 3],
+        ),
         (
             "three branches, one of them whole",
-            &[(&[], "~"), (&[(0, 0)], "+"), (&[], "~"), (&[(2, 0)], "-"), (&[], "~"), (&[(4, 0)], "-")],
+            &[
+                (&[], "~"),
+                (&[(0, 0)], "+"),
+                (&[], "~"),
+                (&[(2, 0)], "-"),
+                (&[], "~"),
+                (&[(4, 0)], "-"),
+            ],
             &[2, 3, 4, 5],
         ),
-        ("what only a skipped node reads is not made", &[(&[], "~"), (&[], "~"), (&[(0, 0), (1, 0)], "+")], &[]),
+        (
+            "what only a skipped node reads is not made",
+            &[(&[], "~"), (&[], "~"), (&[(0, 0), (1, 0)], "+")],
+            &[],
+        ),
         ("a factory's output is missing", &[(&[], "-")], &[0]),
-        ("a diamond of ephemerals", &[(&[], "~"), (&[(0, 0)], "~"), (&[(0, 0)], "~"), (&[(1, 0), (2, 0)], "-")], &[0, 1, 2, 3]),
-        ("an ephemeral output alone is not missing", &[(&[], "~")], &[]),
-        ("a persistent output that exists is not missing", &[(&[], "+")], &[]),
+        (
+            "a diamond of ephemerals",
+            &[
+                (&[], "~"),
+                (&[(0, 0)], "~"),
+                (&[(0, 0)], "~"),
+                (&[(1, 0), (2, 0)], "-"),
+            ],
+            &[0, 1, 2, 3],
+        ),
+        (
+            "an ephemeral output alone is not missing",
+            &[(&[], "~")],
+            &[],
+        ),
+        (
+            "a persistent output that exists is not missing",
+            &[(&[], "+")],
+            &[],
+        ),
         ("an undefined output is ephemeral", &[(&[], "~")], &[]),
         ("one output ephemeral, one missing", &[(&[], "~-")], &[0]),
         ("one output ephemeral, one there", &[(&[], "~+")], &[]),
-        ("a node without outputs runs", &[(&[], "+"), (&[(0, 0)], ""), (&[(0, 0)], "+")], &[1]),
-        ("an ephemeral intermediate is needed by what is missing", &[(&[], "~"), (&[(0, 0)], "-")], &[0, 1]),
+        (
+            "a node without outputs runs",
+            &[(&[], "+"), (&[(0, 0)], ""), (&[(0, 0)], "+")],
+            &[1],
+        ),
+        (
+            "an ephemeral intermediate is needed by what is missing",
+            &[(&[], "~"), (&[(0, 0)], "-")],
+            &[0, 1],
+        ),
         (
             "nodes without outputs among others",
-            &[(&[], "+"), (&[(0, 0)], ""), (&[(0, 0)], "+"), (&[(2, 0)], ""), (&[(2, 0)], "+")],
+            &[
+                (&[], "+"),
+                (&[(0, 0)], ""),
+                (&[(0, 0)], "+"),
+                (&[(2, 0)], ""),
+                (&[(2, 0)], "+"),
+            ],
             &[1, 3],
         ),
-        ("a node without outputs pulls its ephemeral input", &[(&[], "~"), (&[(0, 0)], "")], &[0, 1]),
-        ("a missing intermediate is remade even where the end exists", &[(&[], "-"), (&[(0, 0)], "+")], &[0]),
-        ("need goes through a chain of ephemerals", &[(&[], "+"), (&[(0, 0)], "~"), (&[(1, 0)], "~"), (&[(2, 0)], "-")], &[1, 2, 3]),
+        (
+            "a node without outputs pulls its ephemeral input",
+            &[(&[], "~"), (&[(0, 0)], "")],
+            &[0, 1],
+        ),
+        (
+            "a missing intermediate is remade even where the end exists",
+            &[(&[], "-"), (&[(0, 0)], "+")],
+            &[0],
+        ),
+        (
+            "need goes through a chain of ephemerals",
+            &[
+                (&[], "+"),
+                (&[(0, 0)], "~"),
+                (&[(1, 0)], "~"),
+                (&[(2, 0)], "-"),
+            ],
+            &[1, 2, 3],
+        ),
     ];
     for (name, nodes, expected) in cases {
         let (graph, exists) = case(nodes);
@@ -160,7 +290,10 @@ fn kedros_cases_of_only_missing_outputs() {
 
 fn sketches() -> impl Strategy<Value = Vec<Sketch>> {
     let node = (
-        prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..4),
+        prop::collection::vec(
+            (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
+            0..4,
+        ),
         prop::collection::vec(prop::bool::weighted(0.6), 0..3),
         prop::collection::vec(any::<prop::sample::Index>(), 0..2),
     );
@@ -177,14 +310,25 @@ fn sketches() -> impl Strategy<Value = Vec<Sketch>> {
                 .collect();
             reads.sort_unstable();
             reads.dedup();
-            let mut after: Vec<usize> = after.iter().filter(|_| before > 0).map(|index| index.index(before)).collect();
+            let mut after: Vec<usize> = after
+                .iter()
+                .filter(|_| before > 0)
+                .map(|index| index.index(before))
+                .collect();
             after.sort_unstable();
             after.dedup();
-            nodes.push(Sketch { reads, makes, after });
+            nodes.push(Sketch {
+                reads,
+                makes,
+                after,
+            });
         }
         nodes
     })
 }
+
+/// What decides a node's outputs: the node, the version of its code, what it reads.
+type Key = (NodeId, u64, Vec<u64>);
 
 /// A world in which a node is a function of what it reads, and outcomes are remembered.
 struct World<'g> {
@@ -192,41 +336,70 @@ struct World<'g> {
     /// By node: the version of its code.
     code: Vec<u64>,
     /// (node, code, inputs) → outputs.
-    known: HashMap<(NodeId, u64, Vec<u64>), Vec<u64>>,
+    known: HashMap<Key, Vec<u64>>,
     /// Bytes that can be had.
     bytes: HashSet<(ArtifactId, u64)>,
     /// Nodes that give other bytes each time.
     fickle: Vec<bool>,
     clock: u64,
-    executed: Vec<(NodeId, u64, Vec<u64>)>,
+    executed: Vec<Key>,
 }
 
 impl World<'_> {
     fn inputs(&self, schedule: &Schedule<'_, u64>, node: NodeId) -> Vec<u64> {
-        self.graph.reads(node).map(|read| *schedule.value(read).expect("judged with all inputs known")).collect()
+        self.graph
+            .reads(node)
+            .map(|read| *schedule.value(read).expect("judged with all inputs known"))
+            .collect()
     }
 
-    fn key(&self, schedule: &Schedule<'_, u64>, node: NodeId) -> (NodeId, u64, Vec<u64>) {
-        (node, self.code[node.0 as usize], self.inputs(schedule, node))
+    fn key(&self, schedule: &Schedule<'_, u64>, node: NodeId) -> Key {
+        (
+            node,
+            self.code[node.0 as usize],
+            self.inputs(schedule, node),
+        )
     }
 
     fn gone(&self, schedule: &Schedule<'_, u64>, node: NodeId) -> Vec<ArtifactId> {
-        let made = self.graph.reads(node).filter(|read| self.graph.artifact(*read).producer.is_some());
-        made.filter(|read| !self.bytes.contains(&(*read, *schedule.value(*read).expect("known")))).collect()
+        let made = self
+            .graph
+            .reads(node)
+            .filter(|read| self.graph.artifact(*read).producer.is_some());
+        made.filter(|read| {
+            !self
+                .bytes
+                .contains(&(*read, *schedule.value(*read).expect("known")))
+        })
+        .collect()
     }
 
     /// Few values, so that early cutoff happens often.
-    fn function(&mut self, key: &(NodeId, u64, Vec<u64>), output: usize) -> u64 {
+    fn function(&mut self, key: &Key, output: usize) -> u64 {
         self.clock += 1;
-        let chance = if self.fickle[key.0.0 as usize] { self.clock } else { 0 };
-        let sum: u64 = key.2.iter().enumerate().map(|(at, value)| value * (at as u64 + 1)).sum();
+        let chance = if self.fickle[key.0.0 as usize] {
+            self.clock
+        } else {
+            0
+        };
+        let sum: u64 = key
+            .2
+            .iter()
+            .enumerate()
+            .map(|(at, value)| value * (at as u64 + 1))
+            .sum();
         (sum + key.1 * 3 + u64::from(key.0.0) + output as u64 + chance) % 5
     }
 
     /// One run; `slots` nodes at once, ended in the order that `pick` says. The final values.
-    fn run(&mut self, selected: &[bool], slots: u32, mut pick: impl FnMut(usize) -> usize) -> Vec<Option<u64>> {
+    fn run(
+        &mut self,
+        selected: &[bool],
+        slots: u32,
+        mut pick: impl FnMut(usize) -> usize,
+    ) -> Vec<Option<u64>> {
         let mut schedule = Schedule::new(self.graph, selected, seeds(self.graph));
-        let mut running: Vec<(NodeId, (NodeId, u64, Vec<u64>))> = Vec::new();
+        let mut running: Vec<(NodeId, Key)> = Vec::new();
         self.executed.clear();
         for _ in 0..10_000 {
             if let Some(step) = schedule.next(slots, |_| true) {
@@ -237,8 +410,11 @@ impl World<'_> {
                 return self.check(&schedule, selected);
             }
             let (node, key) = running.remove(pick(running.len()));
-            let outputs: Vec<u64> = (0..self.graph.makes(node).count()).map(|at| self.function(&key, at)).collect();
-            self.bytes.extend(self.graph.makes(node).zip(outputs.iter().copied()));
+            let outputs: Vec<u64> = (0..self.graph.makes(node).count())
+                .map(|at| self.function(&key, at))
+                .collect();
+            self.bytes
+                .extend(self.graph.makes(node).zip(outputs.iter().copied()));
             self.known.insert(key, outputs.clone());
             schedule.ran(node, outputs);
         }
@@ -249,13 +425,15 @@ impl World<'_> {
         &mut self,
         schedule: &mut Schedule<'_, u64>,
         step: Step,
-        running: &mut Vec<(NodeId, (NodeId, u64, Vec<u64>))>,
+        running: &mut Vec<(NodeId, Key)>,
     ) {
         match step {
             Step::Judge(node) => {
                 let key = self.key(schedule, node);
                 match self.known.get(&key) {
-                    Some(outputs) if !self.graph.node(node).outputs.is_empty() => schedule.hit(node, outputs.clone()),
+                    Some(outputs) if !self.graph.node(node).outputs.is_empty() => {
+                        schedule.hit(node, outputs.clone())
+                    }
                     _ => {
                         let gone = self.gone(schedule, node);
                         schedule.must_run(node, &gone);
@@ -265,13 +443,20 @@ impl World<'_> {
             Step::Start(node) => {
                 let gone = self.gone(schedule, node);
                 if !gone.is_empty() {
-                    assert_eq!(schedule.missing(node, &gone), None, "bytes made in this run are there");
+                    assert_eq!(
+                        schedule.missing(node, &gone),
+                        None,
+                        "bytes made in this run are there"
+                    );
                     return;
                 }
                 let key = self.key(schedule, node);
                 for (other, _) in &*running {
                     assert_ne!(*other, node, "started twice at once");
-                    let clash = self.graph.reads(*other).any(|read| self.graph.artifact(read).producer == Some(node));
+                    let clash = self
+                        .graph
+                        .reads(*other)
+                        .any(|read| self.graph.artifact(read).producer == Some(node));
                     assert!(!clash, "made again under a reader");
                 }
                 self.executed.push(key.clone());
@@ -287,14 +472,25 @@ impl World<'_> {
                 assert_eq!(schedule.state(node), State::Unselected);
                 continue;
             }
-            assert!(schedule.state(node).settled(), "{} is {:?}", self.graph.node(node).name, schedule.state(node));
+            assert!(
+                schedule.state(node).settled(),
+                "{} is {:?}",
+                self.graph.node(node).name,
+                schedule.state(node)
+            );
             let outputs = &self.known[&self.key(schedule, node)];
             for (made, value) in self.graph.makes(node).zip(outputs) {
-                assert_eq!(schedule.value(made), Some(value), "one value an artifact a run");
+                assert_eq!(
+                    schedule.value(made),
+                    Some(value),
+                    "one value an artifact a run"
+                );
             }
         }
         let artifacts = 0..self.graph.pipeline().artifacts.len() as u32;
-        artifacts.map(|id| schedule.value(ArtifactId(id)).copied()).collect()
+        artifacts
+            .map(|id| schedule.value(ArtifactId(id)).copied())
+            .collect()
     }
 }
 

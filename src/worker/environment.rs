@@ -11,7 +11,14 @@ use jalon_conf::pipeline::Node;
 /// Visible, never hashed.
 const PASSED: [&str; 5] = ["PATH", "HOME", "USER", "TMPDIR", "TERM"];
 /// Visible, hashed as text.
-const TEXTS: [&str; 6] = ["LANG", "LANGUAGE", "TZ", "PYTHONHASHSEED", "OMP_NUM_THREADS", "SOURCE_DATE_EPOCH"];
+const TEXTS: [&str; 6] = [
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "PYTHONHASHSEED",
+    "OMP_NUM_THREADS",
+    "SOURCE_DATE_EPOCH",
+];
 /// Visible, hashed by what they point to.
 pub const PLACES: [&str; 3] = ["PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX"];
 
@@ -20,7 +27,8 @@ pub type Variables = BTreeMap<OsString, OsString>;
 
 /// Whether a variable is hashed as text when it is set.
 fn is_text(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| TEXTS.contains(&name) || name.starts_with("LC_"))
+    name.to_str()
+        .is_some_and(|name| TEXTS.contains(&name) || name.starts_with("LC_"))
 }
 
 /// The variables that every node sees and that count as text, sorted.
@@ -35,7 +43,9 @@ pub fn base(caller: &Variables, pass: &[String]) -> Variables {
         .filter(|(name, _)| {
             is_text(name)
                 || name.to_str().is_some_and(|name| {
-                    PASSED.contains(&name) || PLACES.contains(&name) || pass.iter().any(|passed| passed == name)
+                    PASSED.contains(&name)
+                        || PLACES.contains(&name)
+                        || pass.iter().any(|passed| passed == name)
                 })
         })
         .map(|(name, value)| (name.clone(), value.clone()))
@@ -49,7 +59,11 @@ pub fn base(caller: &Variables, pass: &[String]) -> Variables {
 pub fn of_node(caller: &Variables, node: &Node) -> Result<Variables, Vec<String>> {
     let mut all = base(caller, &node.pass_env);
     add_secrets(caller, node.secrets.iter().map(|(name, _)| name), &mut all)?;
-    all.extend(node.env.iter().map(|(name, value)| (name.into(), value.into())));
+    all.extend(
+        node.env
+            .iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    );
     Ok(all)
 }
 

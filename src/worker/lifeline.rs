@@ -55,7 +55,10 @@ impl Lifeline {
 
     fn tell(&self, word: u8, group: Pid) {
         let [a, b, c, d] = group.as_raw_nonzero().get().to_le_bytes();
-        let mut stdin = self.stdin.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut stdin = self
+            .stdin
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         // If it died, there is nobody to tell, and nothing else depends on it.
         if let Some(stdin) = stdin.as_mut() {
             let _ = stdin.write_all(&[word, a, b, c, d]);
@@ -65,7 +68,10 @@ impl Lifeline {
 
 impl Drop for Lifeline {
     fn drop(&mut self) {
-        self.stdin.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        self.stdin
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
         let _ = self.child.wait();
     }
 }
@@ -76,7 +82,9 @@ pub fn serve(mut input: impl Read) {
     let mut message = [0u8; 5];
     while input.read_exact(&mut message).is_ok() {
         let number = i32::from_le_bytes([message[1], message[2], message[3], message[4]]);
-        let Some(group) = Pid::from_raw(number) else { continue };
+        let Some(group) = Pid::from_raw(number) else {
+            continue;
+        };
         match message[0] {
             b'+' => groups.push(group),
             _ => groups.retain(|&known| known != group),

@@ -25,9 +25,18 @@ impl Mask {
             }
         }
         patterns.retain(|pattern| !pattern.is_empty());
-        let longest = patterns.iter().map(|pattern| pattern.len()).max().unwrap_or(0);
+        let longest = patterns
+            .iter()
+            .map(|pattern| pattern.len())
+            .max()
+            .unwrap_or(0);
         let automaton = (!patterns.is_empty())
-            .then(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&patterns).ok())
+            .then(|| {
+                AhoCorasick::builder()
+                    .match_kind(MatchKind::LeftmostLongest)
+                    .build(&patterns)
+                    .ok()
+            })
             .flatten();
         Mask { automaton, longest }
     }
@@ -50,7 +59,10 @@ impl Mask {
 
     /// A stream of chunks to mask.
     pub fn stream(&self) -> Stream<'_> {
-        Stream { mask: self, held: Vec::new() }
+        Stream {
+            mask: self,
+            held: Vec::new(),
+        }
     }
 }
 
@@ -64,7 +76,9 @@ pub struct Stream<'a> {
 impl Stream<'_> {
     /// Takes a chunk; gives what is certain by now.
     pub fn push(&mut self, chunk: &[u8]) -> Vec<u8> {
-        let Some(automaton) = &self.mask.automaton else { return chunk.to_vec() };
+        let Some(automaton) = &self.mask.automaton else {
+            return chunk.to_vec();
+        };
         self.held.extend_from_slice(chunk);
         // A match that starts this late might still grow, or not have arrived whole.
         let safe = self.held.len().saturating_sub(self.mask.longest - 1);
@@ -88,7 +102,9 @@ impl Stream<'_> {
 
     /// The rest, once nothing more comes.
     pub fn end(mut self) -> Vec<u8> {
-        let Some(automaton) = &self.mask.automaton else { return Vec::new() };
+        let Some(automaton) = &self.mask.automaton else {
+            return Vec::new();
+        };
         let held = std::mem::take(&mut self.held);
         let mut out = Vec::with_capacity(held.len());
         automaton.replace_all_with_bytes(&held, &mut out, |_, _, dst| {

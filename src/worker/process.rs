@@ -79,7 +79,13 @@ pub struct Ended {
 
 impl Ended {
     fn not_started(error: io::Error) -> Ended {
-        Ended { how: How::NotStarted(error), wall: Duration::ZERO, user: Duration::ZERO, system: Duration::ZERO, max_rss: 0 }
+        Ended {
+            how: How::NotStarted(error),
+            wall: Duration::ZERO,
+            user: Duration::ZERO,
+            system: Duration::ZERO,
+            max_rss: 0,
+        }
     }
 }
 
@@ -97,13 +103,17 @@ impl Cancel {
     /// No descriptor to be had.
     pub fn new() -> io::Result<Cancel> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Cancel { level: AtomicU8::new(0), wake })
+        Ok(Cancel {
+            level: AtomicU8::new(0),
+            wake,
+        })
     }
 
     /// The first call asks, the second kills. Safe to call from any thread.
     pub fn raise(&self) {
         let level = self.level.load(Ordering::SeqCst);
-        self.level.store(level.saturating_add(1).min(2), Ordering::SeqCst);
+        self.level
+            .store(level.saturating_add(1).min(2), Ordering::SeqCst);
         // Never read, so it wakes every poll until the run ends; a full counter is as good.
         let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
     }
@@ -152,7 +162,10 @@ fn execute(
     live: &mut dyn FnMut(u8, &[u8]),
 ) -> Ended {
     let Some((program, arguments)) = request.argv.split_first() else {
-        return Ended::not_started(io::Error::new(io::ErrorKind::InvalidInput, "an empty command"));
+        return Ended::not_started(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "an empty command",
+        ));
     };
     let Some(place) = resolve(program, request) else {
         return Ended::not_started(io::ErrorKind::NotFound.into());
@@ -164,7 +177,11 @@ fn execute(
         .current_dir(request.cwd)
         .env_clear()
         .envs(request.env.iter().map(|(name, value)| (name, value)))
-        .stdin(if request.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdin(if request.stdin.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
@@ -193,10 +210,17 @@ fn resolve(program: &OsStr, request: &Request<'_>) -> Option<PathBuf> {
     if program.as_bytes().contains(&b'/') {
         return Some(request.cwd.join(program));
     }
-    let path = request.env.iter().find(|(name, _)| name == "PATH").map_or(OsStr::new(PATH), |(_, path)| path);
-    let found = std::env::split_paths(path).map(|directory| request.cwd.join(directory).join(program));
+    let path = request
+        .env
+        .iter()
+        .find(|(name, _)| name == "PATH")
+        .map_or(OsStr::new(PATH), |(_, path)| path);
+    let found =
+        std::env::split_paths(path).map(|directory| request.cwd.join(directory).join(program));
     found.into_iter().find(|place| {
-        place.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+        place
+            .metadata()
+            .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
     })
 }
 
@@ -223,25 +247,48 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn new(request: &'a Request<'a>, group: Pid, started: Instant) -> Self {
         let streams = [request.mask.stream(), request.mask.stream()];
-        Watch { request, group, started, streams, asked: None, killed: false }
+        Watch {
+            request,
+            group,
+            started,
+            streams,
+            asked: None,
+            killed: false,
+        }
     }
 
     /// Reads both pipes until the child has ended.
-    fn follow(&mut self, child: &mut Child, cancel: &Cancel, transcript: &mut Transcript, live: &mut dyn FnMut(u8, &[u8])) {
+    fn follow(
+        &mut self,
+        child: &mut Child,
+        cancel: &Cancel,
+        transcript: &mut Transcript,
+        live: &mut dyn FnMut(u8, &[u8]),
+    ) {
         let pidfd = pidfd_open(self.group, PidfdFlags::empty()).ok();
         let mut open = [child.stdout.is_some(), child.stderr.is_some()];
         let mut ended: Option<Instant> = None;
         loop {
-            if ended.is_some_and(|at| at.elapsed() >= LINGER) || (ended.is_some() && open == [false, false]) {
+            if ended.is_some_and(|at| at.elapsed() >= LINGER)
+                || (ended.is_some() && open == [false, false])
+            {
                 return;
             }
             self.stop_if_due(cancel);
             let wait = self.wait(ended.is_some(), pidfd.is_some());
-            let ready = wait_for(child, pidfd.as_ref(), &cancel.wake, open, ended.is_some(), self.asked.is_some(), wait);
+            let ready = wait_for(
+                child,
+                pidfd.as_ref(),
+                &cancel.wake,
+                open,
+                ended.is_some(),
+                self.asked.is_some(),
+                wait,
+            );
             let mut buffer = [0u8; 32 * 1024];
-            for stream in 0..2 {
-                if ready.streams[stream] && !self.drain(child, stream, &mut buffer, transcript, live) {
-                    open[stream] = false;
+            for (stream, open) in open.iter_mut().enumerate() {
+                if ready.streams[stream] {
+                    *open = self.drain(child, stream, &mut buffer, transcript, live);
                 }
             }
             let over = ready.child || (pidfd.is_none() && has_ended(self.group));
@@ -255,7 +302,10 @@ impl<'a> Watch<'a> {
 
     /// Asks the group to end when its time is over or the run is stopped; kills it when asking did not help.
     fn stop_if_due(&mut self, cancel: &Cancel) {
-        let late = self.request.timeout.is_some_and(|limit| self.started.elapsed() >= limit);
+        let late = self
+            .request
+            .timeout
+            .is_some_and(|limit| self.started.elapsed() >= limit);
         if self.asked.is_none() && (late || cancel.raised()) {
             self.asked = Some((Instant::now(), !cancel.raised()));
             let _ = kill_process_group(self.group, Signal::TERM);
@@ -311,7 +361,12 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn end(self, child: &mut Child, transcript: &mut Transcript, live: &mut dyn FnMut(u8, &[u8])) -> Ended {
+    fn end(
+        self,
+        child: &mut Child,
+        transcript: &mut Transcript,
+        live: &mut dyn FnMut(u8, &[u8]),
+    ) -> Ended {
         for (stream, rest) in self.streams.into_iter().enumerate() {
             let rest = rest.end();
             transcript.push(stream as u8 + 1, &rest);
@@ -327,7 +382,13 @@ impl<'a> Watch<'a> {
             (None, Some(code), _) => How::Exit(code),
             (None, None, signal) => How::Signal(signal.unwrap_or(0)),
         };
-        Ended { how, wall, user, system, max_rss }
+        Ended {
+            how,
+            wall,
+            user,
+            system,
+            max_rss,
+        }
     }
 }
 
@@ -368,7 +429,10 @@ fn wait_for(
         tv_sec: wait.as_secs() as i64,
         tv_nsec: i64::from(wait.subsec_nanos()),
     });
-    let mut ready = Ready { streams: [false; 2], child: false };
+    let mut ready = Ready {
+        streams: [false; 2],
+        child: false,
+    };
     // An interrupted poll is a poll that found nothing.
     if poll(&mut fds, timeout.as_ref()).is_err() {
         return ready;
@@ -408,10 +472,17 @@ fn reap(child: &mut Child) -> (ExitStatus, Duration, Duration, u64) {
         (reaped, usage)
     };
     if reaped < 0 {
-        let status = child.wait().unwrap_or_else(|_| ExitStatus::from_raw(0x7f00));
+        let status = child
+            .wait()
+            .unwrap_or_else(|_| ExitStatus::from_raw(0x7f00));
         return (status, Duration::ZERO, Duration::ZERO, 0);
     }
     let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
     let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
-    (ExitStatus::from_raw(status), time(usage.ru_utime), time(usage.ru_stime), usage.ru_maxrss as u64 * unit)
+    (
+        ExitStatus::from_raw(status),
+        time(usage.ru_utime),
+        time(usage.ru_stime),
+        usage.ru_maxrss as u64 * unit,
+    )
 }

@@ -41,7 +41,14 @@ impl Transcript {
     /// `path` is where it goes if it grows; its directory need not exist yet.
     pub fn new(path: PathBuf) -> Transcript {
         let started = Instant::now();
-        Transcript { path, started, memory: Vec::new(), file: None, tail: Vec::new(), lost: None }
+        Transcript {
+            path,
+            started,
+            memory: Vec::new(),
+            file: None,
+            tail: Vec::new(),
+            lost: None,
+        }
     }
 
     /// Adds masked bytes of a stream. A full disk loses the transcript, never the node: see [`Transcript::finish`].
@@ -73,7 +80,11 @@ impl Transcript {
     }
 
     fn spill(&mut self) {
-        let opened = self.path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| File::create(&self.path));
+        let opened = self
+            .path
+            .parent()
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .and_then(|()| File::create(&self.path));
         match opened.and_then(|mut file| file.write_all(&self.memory).map(|()| file)) {
             Ok(file) => {
                 self.file = Some(file);
@@ -130,7 +141,9 @@ mod tests {
         let mut transcript = Transcript::new("/nonexistent/x".into());
         transcript.push(1, b"out");
         transcript.push(2, b"err");
-        let (Kept::Bytes(bytes), None) = transcript.finish() else { panic!("small ones stay in memory") };
+        let (Kept::Bytes(bytes), None) = transcript.finish() else {
+            panic!("small ones stay in memory")
+        };
         let all: Vec<_> = frames(&bytes).collect();
         assert_eq!(all, [(1, b"out".as_slice()), (2, b"err".as_slice())]);
         assert_eq!(frames(&bytes[..bytes.len() - 1]).count(), 1);
@@ -142,7 +155,9 @@ mod tests {
         let mut transcript = Transcript::new(directory.path().join("deep/log"));
         let chunk = vec![b'x'; 50_000];
         (0..4).for_each(|_| transcript.push(1, &chunk));
-        let (Kept::File(path), None) = transcript.finish() else { panic!("large ones go to disk") };
+        let (Kept::File(path), None) = transcript.finish() else {
+            panic!("large ones go to disk")
+        };
         let bytes = std::fs::read(path).unwrap();
         assert_eq!(frames(&bytes).map(|(_, b)| b.len()).sum::<usize>(), 200_000);
     }

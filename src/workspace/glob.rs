@@ -40,10 +40,25 @@ impl Pattern {
             .compile_matcher();
         let fixed = |part: &Component<'_>| !is_pattern(&part.as_os_str().to_string_lossy());
         let components: Vec<Component<'_>> = Path::new(pattern).components().collect();
-        let base: PathBuf = components.iter().take(components.len().saturating_sub(1)).take_while(|c| fixed(c)).collect();
-        let dots = pattern.split('/').any(|part| part.starts_with('.') && is_pattern(part));
-        let deep = if pattern.contains("**") { usize::MAX } else { components.len() - base.components().count() };
-        Ok(Pattern { base, matcher, dots, deep })
+        let base: PathBuf = components
+            .iter()
+            .take(components.len().saturating_sub(1))
+            .take_while(|c| fixed(c))
+            .collect();
+        let dots = pattern
+            .split('/')
+            .any(|part| part.starts_with('.') && is_pattern(part));
+        let deep = if pattern.contains("**") {
+            usize::MAX
+        } else {
+            components.len() - base.components().count()
+        };
+        Ok(Pattern {
+            base,
+            matcher,
+            dots,
+            deep,
+        })
     }
 
     /// The files that match, relative to `root`, sorted by bytes.
@@ -55,9 +70,15 @@ impl Pattern {
         if !start.is_dir() {
             return Ok(Vec::new());
         }
-        let walk = WalkDir::new(&start).follow_links(true).min_depth(1).max_depth(self.deep);
+        let walk = WalkDir::new(&start)
+            .follow_links(true)
+            .min_depth(1)
+            .max_depth(self.deep);
         let mut found = Vec::new();
-        for entry in walk.into_iter().filter_entry(|entry| self.enters(entry.file_name().as_encoded_bytes())) {
+        for entry in walk
+            .into_iter()
+            .filter_entry(|entry| self.enters(entry.file_name().as_encoded_bytes()))
+        {
             match entry {
                 Ok(entry) if entry.file_type().is_file() => {
                     let relative = entry.path().strip_prefix(root).unwrap_or(entry.path());
@@ -70,14 +91,20 @@ impl Pattern {
                 Err(error) if error.loop_ancestor().is_some() => {}
                 Err(error) => {
                     let path = error.path().unwrap_or(&start).to_owned();
-                    let cause = error.into_io_error().unwrap_or_else(|| io::Error::other("cannot be walked"));
+                    let cause = error
+                        .into_io_error()
+                        .unwrap_or_else(|| io::Error::other("cannot be walked"));
                     if cause.kind() != io::ErrorKind::NotFound {
                         return Err((path, cause));
                     }
                 }
             }
         }
-        found.sort_by(|a, b| a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes()));
+        found.sort_by(|a, b| {
+            a.as_os_str()
+                .as_encoded_bytes()
+                .cmp(b.as_os_str().as_encoded_bytes())
+        });
         Ok(found)
     }
 
@@ -99,17 +126,37 @@ mod tests {
             std::fs::write(path, "").unwrap();
         }
         let found = Pattern::new(pattern).unwrap().files(root.path()).unwrap();
-        found.into_iter().map(|path| path.to_str().unwrap().to_owned()).collect()
+        found
+            .into_iter()
+            .map(|path| path.to_str().unwrap().to_owned())
+            .collect()
     }
 
     #[test]
     fn stars_mean_what_a_shell_means_by_them() {
-        let files = ["d/a.csv", "d/b.csv", "d/.h.csv", "d/e/c.csv", "d/x.txt", ".git/z.csv", ".jalon/y.csv"];
+        let files = [
+            "d/a.csv",
+            "d/b.csv",
+            "d/.h.csv",
+            "d/e/c.csv",
+            "d/x.txt",
+            ".git/z.csv",
+            ".jalon/y.csv",
+        ];
         assert_eq!(matches(&files, "d/*.csv"), ["d/a.csv", "d/b.csv"]);
-        assert_eq!(matches(&files, "d/**/*.csv"), ["d/a.csv", "d/b.csv", "d/e/c.csv"]);
-        assert_eq!(matches(&files, "**/*.csv"), ["d/a.csv", "d/b.csv", "d/e/c.csv"]);
+        assert_eq!(
+            matches(&files, "d/**/*.csv"),
+            ["d/a.csv", "d/b.csv", "d/e/c.csv"]
+        );
+        assert_eq!(
+            matches(&files, "**/*.csv"),
+            ["d/a.csv", "d/b.csv", "d/e/c.csv"]
+        );
         assert_eq!(matches(&files, "d/.*.csv"), ["d/.h.csv"]);
         assert_eq!(matches(&files, "none/*.csv"), Vec::<String>::new());
-        assert_eq!(matches(&files, "*/?.{csv,txt}"), ["d/a.csv", "d/b.csv", "d/x.txt"]);
+        assert_eq!(
+            matches(&files, "*/?.{csv,txt}"),
+            ["d/a.csv", "d/b.csv", "d/x.txt"]
+        );
     }
 }

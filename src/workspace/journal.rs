@@ -29,7 +29,10 @@ impl Journal {
             Err(error) => return Err(error),
         };
         let mut partial = HashSet::new();
-        let whole = bytes.iter().rposition(|&byte| byte == 0).map_or(0, |end| end + 1);
+        let whole = bytes
+            .iter()
+            .rposition(|&byte| byte == 0)
+            .map_or(0, |end| end + 1);
         for line in bytes[..whole].split(|&byte| byte == 0) {
             match line.split_first() {
                 Some((b'+', path)) => partial.insert(path.to_vec()),
@@ -44,7 +47,10 @@ impl Journal {
                 file.write_all(&line(b'+', path))?;
             }
         }
-        Ok(Journal { file: Mutex::new(Some(file)), partial: Mutex::new(partial) })
+        Ok(Journal {
+            file: Mutex::new(Some(file)),
+            partial: Mutex::new(partial),
+        })
     }
 
     /// From now on what lies at this path is ours to remove.
@@ -69,7 +75,10 @@ impl Journal {
     fn write(&self, sign: u8, path: &[u8]) {
         let mut file = lock(&self.file);
         // After a failed write the lines would not fit together any more.
-        if file.as_mut().is_some_and(|file| file.write_all(&line(sign, path)).is_err()) {
+        if file
+            .as_mut()
+            .is_some_and(|file| file.write_all(&line(sign, path)).is_err())
+        {
             *file = None;
         }
     }
@@ -84,7 +93,9 @@ fn line(sign: u8, path: &[u8]) -> Vec<u8> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]

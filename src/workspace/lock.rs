@@ -27,12 +27,20 @@ impl Lock {
     /// # Errors
     /// See [`Refused`].
     pub fn take(path: &Path, about: &str) -> Result<Lock, Refused> {
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path).map_err(Refused::Io)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(Refused::Io)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
                 // Only for the eyes of whoever waits: it holds without.
-                let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(about.as_bytes()));
+                let _ = file
+                    .set_len(0)
+                    .and_then(|()| file.rewind())
+                    .and_then(|()| file.write_all(about.as_bytes()));
                 Ok(Lock { file })
             }
             Err(rustix::io::Errno::WOULDBLOCK) => {

@@ -62,7 +62,9 @@ impl std::fmt::Display for ObserveError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ObserveError::Missing(path) => write!(f, "there is nothing at {}", path.display()),
-            ObserveError::WrongShape { path, wanted } => write!(f, "{} is not {wanted}", path.display()),
+            ObserveError::WrongShape { path, wanted } => {
+                write!(f, "{} is not {wanted}", path.display())
+            }
             ObserveError::Pattern(why) => write!(f, "the pattern is not understood: {why}"),
             ObserveError::Walk(path, error) => write!(f, "cannot read {}: {error}", path.display()),
             ObserveError::Ingest(error) => error.fmt(f),
@@ -89,7 +91,14 @@ impl Workspace {
         link: jalon_store::LinkMode,
         journal: Option<Journal>,
     ) -> Workspace {
-        Workspace { root, store, cache, link, journal, disposable: Mutex::default() }
+        Workspace {
+            root,
+            store,
+            cache,
+            link,
+            journal,
+            disposable: Mutex::default(),
+        }
     }
 
     /// The project's directory.
@@ -123,13 +132,19 @@ impl Workspace {
             if files.is_empty() {
                 return Err(ObserveError::Missing(artifact.path.clone().into()));
             }
-            return self.store.digest_files(&self.root, &files, &*self.cache).map_err(ObserveError::Ingest);
+            return self
+                .store
+                .digest_files(&self.root, &files, &*self.cache)
+                .map_err(ObserveError::Ingest);
         }
         let content = self
             .current(&artifact.path)
             .map_err(ObserveError::Ingest)?
             .ok_or_else(|| ObserveError::Missing(artifact.path.clone().into()))?;
-        fits(artifact, &content).map_err(|wanted| ObserveError::WrongShape { path: artifact.path.clone().into(), wanted })?;
+        fits(artifact, &content).map_err(|wanted| ObserveError::WrongShape {
+            path: artifact.path.clone().into(),
+            wanted,
+        })?;
         Ok(content)
     }
 
@@ -138,7 +153,11 @@ impl Workspace {
     /// # Errors
     /// See [`ObserveError`]; a pattern that matches nothing is none.
     pub fn code(&self, pattern: &str) -> Result<Vec<(String, Content)>, ObserveError> {
-        let files = if glob::is_pattern(pattern) { self.matching(pattern)? } else { vec![pattern.into()] };
+        let files = if glob::is_pattern(pattern) {
+            self.matching(pattern)?
+        } else {
+            vec![pattern.into()]
+        };
         let mut found = Vec::with_capacity(files.len());
         for file in files {
             let name = file.to_string_lossy().into_owned();
@@ -165,13 +184,17 @@ impl Workspace {
 
     fn matching(&self, pattern: &str) -> Result<Vec<PathBuf>, ObserveError> {
         let pattern = glob::Pattern::new(pattern).map_err(ObserveError::Pattern)?;
-        pattern.files(&self.root).map_err(|(path, error)| ObserveError::Walk(path, error))
+        pattern
+            .files(&self.root)
+            .map_err(|(path, error)| ObserveError::Walk(path, error))
     }
 }
 
 impl std::fmt::Debug for Workspace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Workspace").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Workspace")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
     }
 }
 

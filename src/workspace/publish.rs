@@ -50,9 +50,17 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PublishError::Rescue(path, error) => {
-                write!(f, "{} holds something that no run made, and it cannot be kept before it is replaced: {error}", path.display())
+                write!(
+                    f,
+                    "{} holds something that no run made, and it cannot be kept before it is replaced: {error}",
+                    path.display()
+                )
             }
-            PublishError::Io { operation, path, source } => write!(f, "cannot {operation} {}: {source}", path.display()),
+            PublishError::Io {
+                operation,
+                path,
+                source,
+            } => write!(f, "cannot {operation} {}: {source}", path.display()),
             PublishError::Materialise(error) => error.fmt(f),
         }
     }
@@ -76,13 +84,21 @@ impl Workspace {
     pub fn lay(&self, path: &str, content: &Content) -> Result<Laid, PublishError> {
         // What cannot be read is not the right content; clearing says what is wrong with it.
         if matches!(self.current(path), Ok(Some(current)) if current == *content) {
-            return Ok(Laid { written: false, rescued: None });
+            return Ok(Laid {
+                written: false,
+                rescued: None,
+            });
         }
         let rescued = self.clear(path)?;
         let place = self.root.join(path);
         self.make_parent(&place)?;
-        self.store.materialise(content, &place, self.link).map_err(PublishError::Materialise)?;
-        Ok(Laid { written: true, rescued })
+        self.store
+            .materialise(content, &place, self.link)
+            .map_err(PublishError::Materialise)?;
+        Ok(Laid {
+            written: true,
+            rescued,
+        })
     }
 
     /// Makes the path hold nothing.
@@ -91,14 +107,30 @@ impl Workspace {
     /// See [`PublishError`].
     pub fn clear(&self, path: &str) -> Result<Option<Rescued>, PublishError> {
         let place = self.root.join(path);
-        let Ok(metadata) = place.symlink_metadata() else { return Ok(None) };
+        let Ok(metadata) = place.symlink_metadata() else {
+            return Ok(None);
+        };
         if !(metadata.is_file() || metadata.is_dir() || metadata.is_symlink()) {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, "it is a device, a pipe or a socket");
-            return Err(PublishError::Io { operation: "remove", path: place, source });
+            let source = io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is a device, a pipe or a socket",
+            );
+            return Err(PublishError::Io {
+                operation: "remove",
+                path: place,
+                source,
+            });
         }
-        let rescued = if metadata.is_symlink() { None } else { self.rescue(path)? };
-        remove(&place, metadata.is_dir())
-            .map_err(|source| PublishError::Io { operation: "remove", path: place, source })?;
+        let rescued = if metadata.is_symlink() {
+            None
+        } else {
+            self.rescue(path)?
+        };
+        remove(&place, metadata.is_dir()).map_err(|source| PublishError::Io {
+            operation: "remove",
+            path: place,
+            source,
+        })?;
         Ok(rescued)
     }
 
@@ -124,31 +156,54 @@ impl Workspace {
 
     /// Contents that may be removed without being kept: jalon made them and does not keep them.
     pub fn may_discard(&self, content: Content) {
-        self.disposable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(content);
+        self.disposable
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .insert(content);
     }
 
     fn make_parent(&self, place: &Path) -> Result<(), PublishError> {
-        let Some(parent) = place.parent() else { return Ok(()) };
-        std::fs::create_dir_all(parent)
-            .map_err(|source| PublishError::Io { operation: "create", path: parent.to_owned(), source })
+        let Some(parent) = place.parent() else {
+            return Ok(());
+        };
+        std::fs::create_dir_all(parent).map_err(|source| PublishError::Io {
+            operation: "create",
+            path: parent.to_owned(),
+            source,
+        })
     }
 
     /// Puts what lies there into the store, pinned, unless the store or nobody needs it.
     fn rescue(&self, path: &str) -> Result<Option<Rescued>, PublishError> {
-        if self.journal.as_ref().is_some_and(|journal| journal.is_partial(path.as_bytes())) {
+        if self
+            .journal
+            .as_ref()
+            .is_some_and(|journal| journal.is_partial(path.as_bytes()))
+        {
             return Ok(None);
         }
         let place = self.root.join(path);
         let kept = |error| PublishError::Rescue(place.clone(), error);
-        let Some(content) = self.current(path).map_err(kept)? else { return Ok(None) };
-        let known = self.disposable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(&content);
+        let Some(content) = self.current(path).map_err(kept)? else {
+            return Ok(None);
+        };
+        let known = self
+            .disposable
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .contains(&content);
         if known || self.store.has_content(&content) || is_empty(&content) {
             return Ok(None);
         }
         let content = self.store.ingest(&place, &*self.cache).map_err(kept)?;
         let pin = Pin::content(content, format!("{path}, which no run made"));
-        self.store.pin(&format!("rescued-{}", content.digest_hex()), &pin).map_err(|e| kept(IngestError::Write(e)))?;
-        Ok(Some(Rescued { path: path.to_owned(), content }))
+        self.store
+            .pin(&format!("rescued-{}", content.digest_hex()), &pin)
+            .map_err(|e| kept(IngestError::Write(e)))?;
+        Ok(Some(Rescued {
+            path: path.to_owned(),
+            content,
+        }))
     }
 }
 
@@ -160,7 +215,11 @@ fn is_empty(content: &Content) -> bool {
 }
 
 fn remove(place: &Path, directory: bool) -> io::Result<()> {
-    let removed = if directory { std::fs::remove_dir_all(place) } else { std::fs::remove_file(place) };
+    let removed = if directory {
+        std::fs::remove_dir_all(place)
+    } else {
+        std::fs::remove_file(place)
+    };
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,

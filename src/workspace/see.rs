@@ -17,18 +17,26 @@ impl Workspace {
             Place::Absolute => PathBuf::from(path),
             Place::Distribution => return None,
         };
-        let Ok(link) = place.symlink_metadata() else { return Some(Seen::Absent) };
+        let Ok(link) = place.symlink_metadata() else {
+            return Some(Seen::Absent);
+        };
         match entry.access {
-            Access::Link if link.is_symlink() => {
-                Some(Seen::Link(std::fs::read_link(&place).ok()?.into_os_string().into_vec()))
-            }
+            Access::Link if link.is_symlink() => Some(Seen::Link(
+                std::fs::read_link(&place).ok()?.into_os_string().into_vec(),
+            )),
             Access::Link | Access::Existence => {
-                let found = if entry.access == Access::Link { link } else { place.metadata().ok()? };
+                let found = if entry.access == Access::Link {
+                    link
+                } else {
+                    place.metadata().ok()?
+                };
                 Some(Seen::Exists(kind(found.file_type())))
             }
             Access::Content => Some(match self.store.digest_path(&place, &*self.cache).ok()? {
                 None => Seen::Absent,
-                Some(Content::File { digest, executable, .. }) => Seen::File { digest, executable },
+                Some(Content::File {
+                    digest, executable, ..
+                }) => Seen::File { digest, executable },
                 Some(Content::Tree { digest, .. }) => Seen::Directory(digest),
             }),
             Access::Listing => {
@@ -36,7 +44,10 @@ impl Workspace {
                 for entry in std::fs::read_dir(&place).ok()? {
                     let entry = entry.ok()?;
                     let name = entry.file_name().into_vec();
-                    if !glob::PRIVATE.iter().any(|private| private.as_bytes() == name) {
+                    if !glob::PRIVATE
+                        .iter()
+                        .any(|private| private.as_bytes() == name)
+                    {
                         names.push((name, kind(entry.file_type().ok()?)));
                     }
                 }

@@ -99,8 +99,6 @@ impl Rows {
                 );
             }
             Body::NodeOutput { node, text, .. } if self.verbose > 0 => self.output(node, text),
-            // Known limits that hold for every run belong into the documentation and the JSON, unless asked for.
-            Body::Notice(notice) if notice.code == "untraced" && self.verbose == 0 => {}
             Body::Notice(notice) if !self.quiet => {
                 self.tell_hits();
                 self.say(format!(

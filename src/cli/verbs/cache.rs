@@ -14,8 +14,14 @@ pub fn cache(common: &Common, verb: &CacheVerb) -> Result<u8, Failure> {
         CacheVerb::Stats => stats(common),
         CacheVerb::Verify => verify(common),
         CacheVerb::Push | CacheVerb::Pull | CacheVerb::Keygen => {
-            let failure = Failure::new(exit::USAGE, "not-here", "this version of jalon knows no remote store yet");
-            Err(failure.help("several projects and users may share one store: set [store] path or $JALON_STORE"))
+            let failure = Failure::new(
+                exit::USAGE,
+                "not-here",
+                "this version of jalon knows no remote store yet",
+            );
+            Err(failure.help(
+                "several projects and users may share one store: set [store] path or $JALON_STORE",
+            ))
         }
     }
 }
@@ -38,8 +44,16 @@ fn stats(common: &Common) -> Result<u8, Failure> {
         );
     } else {
         println!("{}", session.store.path().display());
-        println!("  {} holding {}", words::count(stats.blobs, "blob"), words::size(stats.bytes));
-        println!("  {} in {}", words::count(stats.records, "record"), words::count(stats.packs, "pack"));
+        println!(
+            "  {} holding {}",
+            words::count(stats.blobs, "blob"),
+            words::size(stats.bytes)
+        );
+        println!(
+            "  {} in {}",
+            words::count(stats.records, "record"),
+            words::count(stats.packs, "pack")
+        );
         println!("  {} of runs", words::count(stats.traces, "trace"));
     }
     Ok(exit::DONE)
@@ -50,14 +64,19 @@ fn verify(common: &Common) -> Result<u8, Failure> {
     let report = session.store.verify(&mut |_| ())?;
     let clean = report.damaged.is_empty();
     if common.json {
-        println!("{}", json!({"schema": 1, "clean": clean, "checked": report.checked, "damaged": report.damaged}));
+        println!(
+            "{}",
+            json!({"schema": 1, "clean": clean, "checked": report.checked, "damaged": report.damaged})
+        );
     } else if clean {
         println!("clean: {} checked", words::count(report.checked, "thing"));
     } else {
         for damaged in &report.damaged {
             println!("damaged: {damaged}");
         }
-        eprintln!("what is damaged is set aside and counts as not there; `jalon run` makes it again where it is needed");
+        eprintln!(
+            "what is damaged is set aside and counts as not there; `jalon run` makes it again where it is needed"
+        );
     }
     Ok(if clean { exit::DONE } else { exit::STORE })
 }

@@ -18,11 +18,20 @@ use super::run::refused;
 /// Validates the definition, its inputs and what it asks of the machine.
 pub fn check(common: &Common, args: &CheckArgs) -> Result<u8, Failure> {
     if args.trace || args.fix || args.deep || !args.repeat.is_empty() {
-        let failure = Failure::new(exit::USAGE, "not-here", "reads are not observed yet, so they cannot be checked");
+        let failure = Failure::new(
+            exit::USAGE,
+            "not-here",
+            "reads are not observed yet, so they cannot be checked",
+        );
         return Err(failure.help("a bare `jalon check` validates the definition"));
     }
     let project = session::project(common)?;
-    let warnings: Vec<_> = project.warnings.iter().filter(|w| w.severity == Severity::Warning).cloned().collect();
+    let warnings: Vec<_> = project
+        .warnings
+        .iter()
+        .filter(|w| w.severity == Severity::Warning)
+        .cloned()
+        .collect();
     let counts: BTreeMap<&str, usize> = BTreeMap::from([
         ("nodes", project.graph.len()),
         ("artifacts", project.graph.pipeline().artifacts.len()),
@@ -34,17 +43,31 @@ pub fn check(common: &Common, args: &CheckArgs) -> Result<u8, Failure> {
         return Err(refused(&session, RunError::Beyond(beyond)));
     }
     session.select(&[])?;
-    judge::observe(&session.project.graph, &all, &session.files(), session.ambient())
-        .map_err(|missed| refused(&session, RunError::Unobserved(missed)))?;
+    judge::observe(
+        &session.project.graph,
+        &all,
+        &session.files(),
+        session.ambient(),
+    )
+    .map_err(|missed| refused(&session, RunError::Unobserved(missed)))?;
     if common.json {
         let warnings: Vec<Value> = warnings.iter().map(exit::error).collect();
-        println!("{}", json!({"schema": 1, "valid": true, "counts": counts, "warnings": warnings}));
+        println!(
+            "{}",
+            json!({"schema": 1, "valid": true, "counts": counts, "warnings": warnings})
+        );
     } else {
         let file = session.project.root.join(&session.project.definition);
         let text = std::fs::read_to_string(file).unwrap_or_default();
         let texts = [(session.project.definition.clone(), text)];
-        eprint!("{}", complain::draw(&warnings, &texts, Style::of(common).is_plain()));
-        println!("valid: {} nodes, {} artifacts", counts["nodes"], counts["artifacts"]);
+        eprint!(
+            "{}",
+            complain::draw(&warnings, &texts, Style::of(common).is_plain())
+        );
+        println!(
+            "valid: {} nodes, {} artifacts",
+            counts["nodes"], counts["artifacts"]
+        );
     }
     Ok(exit::DONE)
 }

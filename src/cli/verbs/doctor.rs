@@ -19,33 +19,95 @@ struct Finding {
 /// Looks around.
 pub fn doctor(common: &Common) -> Result<u8, Failure> {
     let mut findings = Vec::new();
-    let mut say = |what, fine, found: String, help| findings.push(Finding { what, fine, found, help });
+    let mut say = |what, fine, found: String, help| {
+        findings.push(Finding {
+            what,
+            fine,
+            found,
+            help,
+        })
+    };
     let machine = session::machine();
-    let memory = machine.memory.map_or_else(String::new, |bytes| format!(", {}", jalon::report::words::size(bytes)));
-    say("machine", true, format!("{}, {} processors{memory}", machine.platform.join("-"), machine.cpus), "");
+    let memory = machine.memory.map_or_else(String::new, |bytes| {
+        format!(", {}", jalon::report::words::size(bytes))
+    });
+    say(
+        "machine",
+        true,
+        format!(
+            "{}, {} processors{memory}",
+            machine.platform.join("-"),
+            machine.cpus
+        ),
+        "",
+    );
     match Session::open(common, false) {
         Ok(session) => {
             let graph = &session.project.graph;
-            let found = format!("{}: {} nodes", session.project.root.join(&session.project.definition).display(), graph.len());
+            let found = format!(
+                "{}: {} nodes",
+                session
+                    .project
+                    .root
+                    .join(&session.project.definition)
+                    .display(),
+                graph.len()
+            );
             say("definition", true, found, "");
             let place = session.store.path().display().to_string();
             let writable = !session.store.is_read_only();
-            let found = format!("{place}, {}", if writable { "writable" } else { "read-only" });
-            say("store", writable, found, "results that exist are used; new ones cannot be kept: give write permission");
+            let found = format!(
+                "{place}, {}",
+                if writable { "writable" } else { "read-only" }
+            );
+            say(
+                "store",
+                writable,
+                found,
+                "results that exist are used; new ones cannot be kept: give write permission",
+            );
             let reflink = reflinks(session.store.path());
-            let found = if reflink { "shares blocks (reflink)" } else { "copies" };
+            let found = if reflink {
+                "shares blocks (reflink)"
+            } else {
+                "copies"
+            };
             say("laying files out", true, found.to_owned(), "");
         }
         Err(failure) => {
-            let message = failure.problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
-            say("definition", false, message, "`jalon init` writes a first jalon.toml; `jalon check` shows what is wrong with one");
+            let message = failure
+                .problems
+                .first()
+                .map(|problem| problem.message.clone())
+                .unwrap_or_default();
+            say(
+                "definition",
+                false,
+                message,
+                "`jalon init` writes a first jalon.toml; `jalon check` shows what is wrong with one",
+            );
         }
     }
     let traced = "what nodes read is not observed";
-    say("tracing", false, traced.to_owned(), "declare the files that a node reads: `in`, `code`");
+    say(
+        "tracing",
+        false,
+        traced.to_owned(),
+        "declare the files that a node reads: `in`, `code`",
+    );
     let python = program(&machine.variables, "python3");
-    say("python3", python.is_some(), python.unwrap_or_else(|| "not found".into()), "only nodes that call it need it");
-    say("remote store", false, "not in this version".to_owned(), "share a directory: set $JALON_STORE");
+    say(
+        "python3",
+        python.is_some(),
+        python.unwrap_or_else(|| "not found".into()),
+        "only nodes that call it need it",
+    );
+    say(
+        "remote store",
+        false,
+        "not in this version".to_owned(),
+        "share a directory: set $JALON_STORE",
+    );
     if common.json {
         let all: Vec<Value> = findings
             .iter()
@@ -54,7 +116,12 @@ pub fn doctor(common: &Common) -> Result<u8, Failure> {
         println!("{}", json!({"schema": 1, "findings": all}));
     } else {
         for one in &findings {
-            println!("{}  {:<17} {}", if one.fine { "ok  " } else { "note" }, one.what, one.found);
+            println!(
+                "{}  {:<17} {}",
+                if one.fine { "ok  " } else { "note" },
+                one.what,
+                one.found
+            );
             if !one.fine && !one.help.is_empty() {
                 println!("{:24}{}", "", one.help);
             }
@@ -70,5 +137,8 @@ fn reflinks(store: &Path) -> bool {
 
 fn program(variables: &jalon::worker::environment::Variables, name: &str) -> Option<String> {
     let path = variables.get(std::ffi::OsStr::new("PATH"))?;
-    std::env::split_paths(path).map(|directory| directory.join(name)).find(|place| place.is_file()).map(|place| place.display().to_string())
+    std::env::split_paths(path)
+        .map(|directory| directory.join(name))
+        .find(|place| place.is_file())
+        .map(|place| place.display().to_string())
 }

@@ -32,9 +32,15 @@ pub fn explain(common: &Common, args: &ExplainArgs) -> Result<u8, Failure> {
     if nodes.is_empty() {
         let missed = match session.select(std::slice::from_ref(&args.node)) {
             Err(failure) => return Err(failure),
-            Ok(_) => jalon::graph::NoMatch { target: args.node.clone(), nearest: None, at: None },
+            Ok(_) => jalon::graph::NoMatch {
+                target: args.node.clone(),
+                nearest: None,
+                at: None,
+            },
         };
-        return Err(no_match(&[missed], exit::NO_MATCH).help("it is a source: nothing runs to make it"));
+        return Err(
+            no_match(&[missed], exit::NO_MATCH).help("it is a source: nothing runs to make it")
+        );
     }
     let answers = answers(&session, &nodes, &args.node)?;
     if common.json {
@@ -70,7 +76,10 @@ fn answers(session: &Session, nodes: &[NodeId], target: &str) -> Result<Vec<Answ
         history: &history,
     };
     let plan = plan::plan(&inputs)?;
-    Ok(nodes.iter().map(|&node| answer(&inputs, &plan, node)).collect())
+    Ok(nodes
+        .iter()
+        .map(|&node| answer(&inputs, &plan, node))
+        .collect())
 }
 
 fn answer(inputs: &plan::Inputs<'_>, plan: &plan::Plan, node: NodeId) -> Answer {
@@ -79,7 +88,10 @@ fn answer(inputs: &plan::Inputs<'_>, plan: &plan::Plan, node: NodeId) -> Answer 
     let judged = plan.judged[at].as_ref();
     let mut answer = Answer {
         verdict: plan.verdicts[at].word(),
-        reason: plan.reasons[at].as_ref().map_or_else(|| "its outcome is known".into(), jalon::verdict::Reason::line),
+        reason: plan.reasons[at].as_ref().map_or_else(
+            || "its outcome is known".into(),
+            jalon::verdict::Reason::line,
+        ),
         key: judged.map(|judged| judged.key().to_string()),
         compared_with: None,
         differences: Vec::new(),
@@ -88,10 +100,20 @@ fn answer(inputs: &plan::Inputs<'_>, plan: &plan::Plan, node: NodeId) -> Answer 
     let Some(judged) = judged else { return answer };
     // A hit is compared with the run before the one that made it; what runs, with the nearest.
     let mut best: Option<usize> = None;
-    for earlier in inputs.history.of(&answer.node).iter().filter(|earlier| earlier.key != judged.key()) {
-        let Ok(Some(old)) = inputs.store.explanation(&earlier.key) else { continue };
-        let seen: Vec<_> =
-            old.observed.iter().filter_map(|(entry, _)| Some((entry.clone(), inputs.workspace.see(entry)?))).collect();
+    for earlier in inputs
+        .history
+        .of(&answer.node)
+        .iter()
+        .filter(|earlier| earlier.key != judged.key())
+    {
+        let Ok(Some(old)) = inputs.store.explanation(&earlier.key) else {
+            continue;
+        };
+        let seen: Vec<_> = old
+            .observed
+            .iter()
+            .filter_map(|(entry, _)| Some((entry.clone(), inputs.workspace.see(entry)?)))
+            .collect();
         let differences = explain::differences(&old, &judged.derivation, &seen);
         if best.is_none_or(|best| differences.len() < best) {
             best = Some(differences.len());
@@ -120,8 +142,15 @@ fn text(answer: &Answer) -> String {
         text += &format!("  key            {}\n", &key[..16.min(key.len())]);
     }
     match &answer.compared_with {
-        Some((run, key)) => text += &format!("  compared with  {} of run {run}\n", &key[..16.min(key.len())]),
-        None if answer.key.is_some() => text += "  compared with  nothing: no other derivation of it is known\n",
+        Some((run, key)) => {
+            text += &format!(
+                "  compared with  {} of run {run}\n",
+                &key[..16.min(key.len())]
+            )
+        }
+        None if answer.key.is_some() => {
+            text += "  compared with  nothing: no other derivation of it is known\n"
+        }
         None => text += "  its key is not known before what it reads is made\n",
     }
     for difference in &answer.differences {

@@ -18,18 +18,29 @@ use super::get;
 pub fn gc(common: &Common, args: &GcArgs) -> Result<u8, Failure> {
     let session = Session::open(common, false)?;
     pins(&session, args)?;
-    if !(args.pin.is_empty() && args.unpin.is_empty()) && !args.yes && args.max_size.is_none() && args.max_age.is_none() {
+    let pinning = !args.pin.is_empty() || !args.unpin.is_empty();
+    let collecting = args.yes || args.max_size.is_some() || args.max_age.is_some();
+    if pinning && !collecting {
         return Ok(exit::DONE);
     }
     let max_size = match &args.max_size {
-        Some(text) => Some(quantity(jalon_conf::parse_size(text), text, "a size such as 50GiB")?),
+        Some(text) => Some(quantity(
+            jalon_conf::parse_size(text),
+            text,
+            "a size such as 50GiB",
+        )?),
         None => session.project.graph.pipeline().store.max_size,
     };
     let max_age = match &args.max_age {
-        Some(text) => Some(quantity(jalon_conf::parse_duration(text), text, "an age such as 30d")?),
+        Some(text) => Some(quantity(
+            jalon_conf::parse_duration(text),
+            text,
+            "an age such as 30d",
+        )?),
         None => None,
     };
-    let oldest = max_age.map(|age| (session.machine.now_ms)().saturating_sub(age.as_millis() as u64));
+    let oldest =
+        max_age.map(|age| (session.machine.now_ms)().saturating_sub(age.as_millis() as u64));
     let roots = roots::roots(&session.store, oldest)?;
     let report = session.store.gc(&roots, GcPolicy { max_size }, !args.yes)?;
     if common.json {
@@ -58,9 +69,16 @@ pub fn gc(common: &Common, args: &GcArgs) -> Result<u8, Failure> {
             words::count(report.traces, "run"),
         );
         if report.evicted > 0 {
-            println!("of {} only the record stays; it can be made again", words::count(report.evicted, "outcome"));
+            println!(
+                "of {} only the record stays; it can be made again",
+                words::count(report.evicted, "outcome")
+            );
         }
-        println!("{} stay ({})", words::count(report.kept_blobs, "blob"), words::size(report.kept_bytes));
+        println!(
+            "{} stay ({})",
+            words::count(report.kept_blobs, "blob"),
+            words::size(report.kept_bytes)
+        );
         if !args.yes {
             eprintln!("nothing was removed: `jalon gc --yes` does it");
         }
@@ -79,7 +97,10 @@ fn pins(session: &Session, args: &GcArgs) -> Result<(), Failure> {
             Some(run) => (format!("run-{run}"), Pin::run(&run, "pinned by hand")),
             None => {
                 let (content, _) = get::find(session, what)?;
-                (format!("artifact-{}", content.digest_hex()), Pin::content(content, what.as_str()))
+                (
+                    format!("artifact-{}", content.digest_hex()),
+                    Pin::content(content, what.as_str()),
+                )
             }
         };
         session.store.pin(&name, &pin)?;
@@ -88,7 +109,9 @@ fn pins(session: &Session, args: &GcArgs) -> Result<(), Failure> {
     let known = known(&session.store)?;
     for what in &args.unpin {
         let run = history.resolve(what)?.map(|run| format!("run-{run}"));
-        let name = run.filter(|name| known.contains(name)).unwrap_or_else(|| what.clone());
+        let name = run
+            .filter(|name| known.contains(name))
+            .unwrap_or_else(|| what.clone());
         let name = if known.contains(&name) {
             name
         } else {
@@ -96,7 +119,11 @@ fn pins(session: &Session, args: &GcArgs) -> Result<(), Failure> {
             format!("artifact-{}", content.digest_hex())
         };
         if !session.store.unpin(&name)? {
-            return Err(Failure::new(exit::NO_MATCH, "no-pin", format!("there is no pin on `{what}`")));
+            return Err(Failure::new(
+                exit::NO_MATCH,
+                "no-pin",
+                format!("there is no pin on `{what}`"),
+            ));
         }
     }
     Ok(())

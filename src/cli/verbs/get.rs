@@ -18,23 +18,37 @@ pub fn get(common: &Common, args: &GetArgs) -> Result<u8, Failure> {
     let (content, path) = find(&session, &args.artifact)?;
     if !session.store.has_content(&content) {
         let message = format!("the bytes of {} are no longer kept", args.artifact);
-        return Err(Failure::new(exit::NO_MATCH, "not-kept", message).help("`jalon run` with it as target makes it again"));
+        return Err(Failure::new(exit::NO_MATCH, "not-kept", message)
+            .help("`jalon run` with it as target makes it again"));
     }
     match &args.output {
         Some(output) if output.as_os_str() == "-" => print(&session.store, &content),
         Some(output) => {
-            let place = if output.is_absolute() { output.clone() } else { here(common).join(output) };
+            let place = if output.is_absolute() {
+                output.clone()
+            } else {
+                here(common).join(output)
+            };
             lay(&session.store, &content, &place)
         }
         None => {
             let Some(path) = path else {
-                return Err(Failure::new(exit::USAGE, "no-path", "a digest has no place of its own").help("say where to with -o"));
+                return Err(Failure::new(
+                    exit::USAGE,
+                    "no-path",
+                    "a digest has no place of its own",
+                )
+                .help("say where to with -o"));
             };
             let lock = session.lock(true, &format!("process {}, get", std::process::id()))?;
             let laid = session.own_files(&lock)?.lay(&path, &content);
-            let laid = laid.map_err(|error| Failure::new(exit::FAILED, "workspace", error.to_string()))?;
+            let laid =
+                laid.map_err(|error| Failure::new(exit::FAILED, "workspace", error.to_string()))?;
             if let Some(rescued) = laid.rescued {
-                eprintln!("what {path} held is kept: jalon get {} -o {path}", &rescued.content.digest_hex()[..16]);
+                eprintln!(
+                    "what {path} held is kept: jalon get {} -o {path}",
+                    &rescued.content.digest_hex()[..16]
+                );
             }
             Ok(exit::DONE)
         }
@@ -42,12 +56,18 @@ pub fn get(common: &Common, args: &GetArgs) -> Result<u8, Failure> {
 }
 
 fn here(common: &Common) -> PathBuf {
-    common.directory.clone().unwrap_or_else(|| PathBuf::from("."))
+    common
+        .directory
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("."))
 }
 
 fn print(store: &LocalStore, content: &Content) -> Result<u8, Failure> {
     let Content::File { digest, .. } = content else {
-        return Err(Failure::new(exit::USAGE, "directory", "a directory cannot be printed").help("say where to with -o"));
+        return Err(
+            Failure::new(exit::USAGE, "directory", "a directory cannot be printed")
+                .help("say where to with -o"),
+        );
     };
     let bytes = store.read_blob(digest)?.unwrap_or_default();
     std::io::stdout().lock().write_all(&bytes)?;
@@ -56,13 +76,19 @@ fn print(store: &LocalStore, content: &Content) -> Result<u8, Failure> {
 
 fn lay(store: &LocalStore, content: &Content, place: &Path) -> Result<u8, Failure> {
     let found = place.metadata().ok();
-    if let (Content::File { digest, .. }, Some(false)) = (content, found.as_ref().map(|m| m.is_file() || m.is_dir())) {
+    if let (Content::File { digest, .. }, Some(false)) =
+        (content, found.as_ref().map(|m| m.is_file() || m.is_dir()))
+    {
         // A device or a pipe is written to, never replaced.
         std::fs::write(place, store.read_blob(digest)?.unwrap_or_default())?;
         return Ok(exit::DONE);
     }
     if found.is_some_and(|metadata| metadata.is_dir()) {
-        let failure = Failure::new(exit::USAGE, "exists", format!("{} is a directory", place.display()));
+        let failure = Failure::new(
+            exit::USAGE,
+            "exists",
+            format!("{} is a directory", place.display()),
+        );
         return Err(failure.help("name a place that is not there yet"));
     }
     if let Some(parent) = place.parent() {
@@ -80,19 +106,27 @@ pub fn find(session: &Session, text: &str) -> Result<(Content, Option<String>), 
     };
     if text.len() >= 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         for (_, pin) in session.store.pins()? {
-            if let Some(content) = pin.content_of().filter(|content| content.digest_hex().starts_with(text)) {
+            if let Some(content) = pin
+                .content_of()
+                .filter(|content| content.digest_hex().starts_with(text))
+            {
                 return Ok((content, None));
             }
         }
     }
     let history = History::new(&session.store, &session.project.name);
-    let made = if run == "last" { newest(&history, name)? } else { of_run(&history, name, run)? };
+    let made = if run == "last" {
+        newest(&history, name)?
+    } else {
+        of_run(&history, name, run)?
+    };
     let content = made.as_ref().and_then(content_of);
     match (content, made) {
         (Some(content), Some(made)) => Ok((content, Some(made.path))),
         _ => {
             let message = format!("no run that is still kept made `{text}`");
-            Err(Failure::new(exit::NO_MATCH, "no-match", message).help("`jalon log` lists the runs, `jalon graph` the artifacts"))
+            Err(Failure::new(exit::NO_MATCH, "no-match", message)
+                .help("`jalon log` lists the runs, `jalon graph` the artifacts"))
         }
     }
 }
@@ -110,7 +144,9 @@ fn newest(history: &History<'_>, artifact: &str) -> Result<Option<Made>, Failure
 fn of_run(history: &History<'_>, artifact: &str, run: &str) -> Result<Option<Made>, Failure> {
     let Some(id) = history.resolve(run)? else {
         let message = format!("there is no run `{run}`, or more than one that begins so");
-        return Err(Failure::new(exit::NO_MATCH, "no-run", message).help("`jalon log` lists the runs"));
+        return Err(
+            Failure::new(exit::NO_MATCH, "no-run", message).help("`jalon log` lists the runs")
+        );
     };
     made_in(history, &id, artifact)
 }
@@ -133,7 +169,15 @@ fn made_in(history: &History<'_>, run: &str, artifact: &str) -> Result<Option<Ma
 /// The content that an event speaks of.
 pub fn content_of(made: &Made) -> Option<Content> {
     Some(match made.shape {
-        Shape::File => Content::File { digest: made.digest.parse().ok()?, size: made.size, executable: made.executable },
-        Shape::Directory => Content::Tree { digest: made.digest.parse().ok()?, size: made.size, files: 0 },
+        Shape::File => Content::File {
+            digest: made.digest.parse().ok()?,
+            size: made.size,
+            executable: made.executable,
+        },
+        Shape::Directory => Content::Tree {
+            digest: made.digest.parse().ok()?,
+            size: made.size,
+            files: 0,
+        },
     })
 }

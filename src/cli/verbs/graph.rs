@@ -18,6 +18,9 @@ pub fn graph(common: &Common, args: &GraphArgs) -> Result<u8, Failure> {
         (_, _, _, true) => Form::Html,
         _ => Form::Text,
     };
-    println!("{}", graph::draw(&session.project.graph, &report, form).trim_end());
+    println!(
+        "{}",
+        graph::draw(&session.project.graph, &report, form).trim_end()
+    );
     Ok(exit::DONE)
 }

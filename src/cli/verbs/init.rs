@@ -7,11 +7,15 @@ use super::super::exit::{self, Failure};
 
 /// Writes a first definition.
 pub fn init(common: &Common, args: &InitArgs) -> Result<u8, Failure> {
-    let directory = common.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+    let directory = common
+        .directory
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("."));
     let path = directory.join(jalon::frontend::native::FILE);
     if path.exists() && !args.print {
         let message = format!("{} is there already", path.display());
-        return Err(Failure::new(exit::USAGE, "exists", message).help("`--print` shows what would be written"));
+        return Err(Failure::new(exit::USAGE, "exists", message)
+            .help("`--print` shows what would be written"));
     }
     let text = first(&directory);
     if args.print {
@@ -19,23 +23,48 @@ pub fn init(common: &Common, args: &InitArgs) -> Result<u8, Failure> {
         return Ok(exit::DONE);
     }
     std::fs::write(&path, text)?;
-    eprintln!("wrote {}; now: jalon check, jalon plan, jalon run", path.display());
+    eprintln!(
+        "wrote {}; now: jalon check, jalon plan, jalon run",
+        path.display()
+    );
     Ok(exit::DONE)
 }
 
 /// What is there, as sources and parameter files.
 fn first(directory: &Path) -> String {
-    let full = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+    let full = directory
+        .canonicalize()
+        .unwrap_or_else(|_| directory.to_owned());
     let name: String = full
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default()
         .chars()
-        .map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '-' })
+        .map(|c| {
+            if c.is_alphanumeric() || c == '-' || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect();
-    let name = if name.is_empty() { "pipeline".to_owned() } else { name };
-    let params = ["params.yaml", "params.yml", "params.toml", "params.json", "conf/base/parameters.yml"];
-    let params: Vec<String> = params.iter().filter(|file| directory.join(file).is_file()).map(|file| format!("{file:?}")).collect();
+    let name = if name.is_empty() {
+        "pipeline".to_owned()
+    } else {
+        name
+    };
+    let params = [
+        "params.yaml",
+        "params.yml",
+        "params.toml",
+        "params.json",
+        "conf/base/parameters.yml",
+    ];
+    let params: Vec<String> = params
+        .iter()
+        .filter(|file| directory.join(file).is_file())
+        .map(|file| format!("{file:?}"))
+        .collect();
     let mut text = format!("[pipeline]\nname = {name:?}\n");
     if !params.is_empty() {
         text += &format!("params = [{}]\n", params.join(", "));
@@ -44,7 +73,8 @@ fn first(directory: &Path) -> String {
         Some(source) => {
             text += &format!("\n[source]\nraw = {source:?}\n\n");
             text += "# A node runs a command; what it reads and makes is declared, so that it runs only when it must.\n";
-            text += "[node.count]\ncmd = \"cat {{in.raw}} | wc -l > {{out.lines}}\"\nin  = [\"raw\"]\n";
+            text +=
+                "[node.count]\ncmd = \"cat {{in.raw}} | wc -l > {{out.lines}}\"\nin  = [\"raw\"]\n";
         }
         None => {
             text += "\n# A node runs a command; what it reads and makes is declared, so that it runs only when it must.\n";
@@ -65,7 +95,9 @@ fn data(directory: &Path) -> Option<String> {
             .flatten()
             .filter(|entry| entry.path().is_file())
             .filter_map(|entry| Some(entry.path().extension()?.to_str()?.to_owned()))
-            .filter(|ending| ["csv", "tsv", "txt", "json", "jsonl", "parquet"].contains(&ending.as_str()))
+            .filter(|ending| {
+                ["csv", "tsv", "txt", "json", "jsonl", "parquet"].contains(&ending.as_str())
+            })
             .collect();
         endings.sort();
         if let Some(ending) = endings.first() {

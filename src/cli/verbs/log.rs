@@ -25,7 +25,9 @@ pub fn log(common: &Common, args: &LogArgs) -> Result<u8, Failure> {
         (Some(run), None) => match history.resolve(run)? {
             Some(id) => one(common, &history, &id),
             // `jalon log train` means what it printed last.
-            None if session.project.graph.find(run).is_some() => printed(common, &session, &history, "last", run),
+            None if session.project.graph.find(run).is_some() => {
+                printed(common, &session, &history, "last", run)
+            }
             None => Err(no_run(run)),
         },
         (Some(run), Some(node)) => printed(common, &session, &history, run, node),
@@ -35,7 +37,8 @@ pub fn log(common: &Common, args: &LogArgs) -> Result<u8, Failure> {
 /// A failure for a run that nobody knows.
 pub fn no_run(run: &str) -> Failure {
     let message = format!("there is no run `{run}`, or more than one that begins so");
-    Failure::new(exit::NO_MATCH, "no-run", message).help("`jalon log` lists the runs; `last` and `last~1` count back")
+    Failure::new(exit::NO_MATCH, "no-run", message)
+        .help("`jalon log` lists the runs; `last` and `last~1` count back")
 }
 
 fn list(common: &Common, history: &History<'_>, most: usize) -> Result<u8, Failure> {
@@ -94,50 +97,88 @@ fn printed(
     };
     if common.json {
         let frames: Vec<_> = transcript::frames(&bytes)
-            .map(|(stream, bytes)| json!({"stream": stream, "text": String::from_utf8_lossy(bytes)}))
+            .map(
+                |(stream, bytes)| json!({"stream": stream, "text": String::from_utf8_lossy(bytes)}),
+            )
             .collect();
-        println!("{}", json!({"schema": 1, "run": id, "node": node, "output": frames}));
+        println!(
+            "{}",
+            json!({"schema": 1, "run": id, "node": node, "output": frames})
+        );
         return Ok(exit::DONE);
     }
     let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
     for (stream, bytes) in transcript::frames(&bytes) {
-        if stream == 1 { out.write_all(bytes)? } else { err.write_all(bytes)? }
+        if stream == 1 {
+            out.write_all(bytes)?
+        } else {
+            err.write_all(bytes)?
+        }
     }
     Ok(exit::DONE)
 }
 
 /// What the store has of what a node printed: in that run, or in the earlier one that made what it reused.
-fn kept(session: &Session, history: &History<'_>, id: &str, node: &str) -> Result<Option<Vec<u8>>, Failure> {
+fn kept(
+    session: &Session,
+    history: &History<'_>,
+    id: &str,
+    node: &str,
+) -> Result<Option<Vec<u8>>, Failure> {
     let mut known = false;
     let mut digest = None;
     for Event { body, .. } in history.events(id)? {
         match body {
-            Body::NodeSucceeded(done) if done.node == node => (known, digest) = (true, done.transcript),
-            Body::NodeFailed(failed) if failed.node == node => (known, digest) = (true, failed.transcript),
+            Body::NodeSucceeded(done) if done.node == node => {
+                (known, digest) = (true, done.transcript)
+            }
+            Body::NodeFailed(failed) if failed.node == node => {
+                (known, digest) = (true, failed.transcript)
+            }
             Body::NodeHit(hit) if hit.node == node => {
-                let record = hit.key.parse().ok().map(|key| session.store.action(&key)).transpose()?.flatten();
+                let record = hit
+                    .key
+                    .parse()
+                    .ok()
+                    .map(|key| session.store.action(&key))
+                    .transpose()?
+                    .flatten();
                 let transcript = record.and_then(|record| record.outcome.transcript);
                 (known, digest) = (true, transcript.map(|digest| digest.to_string()));
             }
-            Body::NodeStarted { node: started, .. } if started == node => (known, digest) = (true, None),
+            Body::NodeStarted { node: started, .. } if started == node => {
+                (known, digest) = (true, None)
+            }
             Body::NodeBlocked { node: blocked, .. } if blocked == node => known = true,
             _ => {}
         }
     }
     if !known {
-        let failure = Failure::new(exit::NO_MATCH, "no-match", format!("run {id} has no node `{node}`"));
+        let failure = Failure::new(
+            exit::NO_MATCH,
+            "no-match",
+            format!("run {id} has no node `{node}`"),
+        );
         return Err(failure.help(format!("`jalon log {id}` lists its nodes")));
     }
-    let Some(digest) = digest.and_then(|digest| digest.parse().ok()) else { return Ok(None) };
+    let Some(digest) = digest.and_then(|digest| digest.parse().ok()) else {
+        return Ok(None);
+    };
     match session.store.read_blob(&digest)? {
         Some(bytes) => Ok(Some(bytes)),
-        None => Err(Failure::new(exit::NO_MATCH, "not-kept", format!("what {node} printed is no longer kept"))),
+        None => Err(Failure::new(
+            exit::NO_MATCH,
+            "not-kept",
+            format!("what {node} printed is no longer kept"),
+        )),
     }
 }
 
 /// What a node that still runs has printed so far.
 fn going_on(session: &Session, id: &str, node: &str) -> Option<Vec<u8>> {
     let number = session.project.graph.find(node)?.0;
-    let live: PathBuf = [PRIVATE_DIRECTORY, "live", id, &format!("{number}.out")].iter().collect();
+    let live: PathBuf = [PRIVATE_DIRECTORY, "live", id, &format!("{number}.out")]
+        .iter()
+        .collect();
     std::fs::read(session.project.root.join(live)).ok()
 }

@@ -18,17 +18,28 @@ use super::run::refused;
 pub fn plan(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
     let session = Session::open(common, false)?;
     let report = report(&session, &args.targets, &args.force)?;
-    let work = report.nodes.iter().any(|node| matches!(node.verdict, Verdict::Run | Verdict::Maybe));
+    let work = report
+        .nodes
+        .iter()
+        .any(|node| matches!(node.verdict, Verdict::Run | Verdict::Maybe));
     if common.json {
         println!("{}", report.to_json());
     } else {
         print!("{}", ui::plan_text(common, &report));
     }
-    Ok(if args.exit_code && work { exit::LOCKED } else { exit::DONE })
+    Ok(if args.exit_code && work {
+        exit::LOCKED
+    } else {
+        exit::DONE
+    })
 }
 
 /// The plan for these targets, as reports show it.
-pub fn report(session: &Session, targets: &[String], force: &[String]) -> Result<PlanReport, Failure> {
+pub fn report(
+    session: &Session,
+    targets: &[String],
+    force: &[String],
+) -> Result<PlanReport, Failure> {
     let graph = &session.project.graph;
     let selection = session.select(targets)?;
     let forced = session.forced(force)?;

@@ -14,7 +14,9 @@ use super::log::no_run;
 pub fn report(common: &Common, args: &ReportArgs) -> Result<u8, Failure> {
     let session = Session::open(common, false)?;
     let history = History::new(&session.store, &session.project.name);
-    let id = history.resolve(&args.run)?.ok_or_else(|| no_run(&args.run))?;
+    let id = history
+        .resolve(&args.run)?
+        .ok_or_else(|| no_run(&args.run))?;
     let events = history.events(&id)?;
     let summary = Summary::of_events(&events);
     let text = if args.html {

@@ -17,7 +17,10 @@ use super::super::{signals, ui};
 pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
     let session = Session::open(common, true)?;
     let id = ulid::Ulid::generate().to_string();
-    let lock = session.lock(!args.no_wait, &format!("process {}, run {id}", std::process::id()))?;
+    let lock = session.lock(
+        !args.no_wait,
+        &format!("process {}, run {id}", std::process::id()),
+    )?;
     let workspace = session.own_files(&lock)?;
     let options = options(&session, args)?;
     let run = Run::new(id.clone()).map_err(|error| refused(&session, error))?;
@@ -39,7 +42,9 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
         executor: &jalon::worker::process::Processes,
         lock: &lock,
     };
-    let summary = run.execute(&setting, &options, sinks).map_err(|error| refused(&session, error))?;
+    let summary = run
+        .execute(&setting, &options, sinks)
+        .map_err(|error| refused(&session, error))?;
     session.cache.flush();
     if let Err(error) = session.store.tidy() {
         eprintln!("note: the store could not be tidied: {error}");
@@ -73,18 +78,27 @@ fn options(session: &Session, args: &RunArgs) -> Result<Options, Failure> {
 /// Why nothing ran, with its places.
 pub fn refused(session: &Session, error: RunError) -> Failure {
     let graph = &session.project.graph;
-    let problem = |code, message: String, help: &str, at: Option<&jalon_conf::Location>| Diagnostic {
-        severity: Severity::Error,
-        code,
-        message,
-        help: (!help.is_empty()).then(|| help.to_owned()),
-        spans: at.map(|at| (at.clone(), String::new())).into_iter().collect(),
-    };
+    let problem =
+        |code, message: String, help: &str, at: Option<&jalon_conf::Location>| Diagnostic {
+            severity: Severity::Error,
+            code,
+            message,
+            help: (!help.is_empty()).then(|| help.to_owned()),
+            spans: at
+                .map(|at| (at.clone(), String::new()))
+                .into_iter()
+                .collect(),
+        };
     let (exit, problems) = match error {
         RunError::Unobserved(all) => {
             let each = all.iter().map(|one| {
                 let message = format!("the {} {}: {}", one.what, one.name, one.error);
-                problem("missing-input", message, "make the file, or correct the path here", Some(&one.at))
+                problem(
+                    "missing-input",
+                    message,
+                    "make the file, or correct the path here",
+                    Some(&one.at),
+                )
             });
             (exit::INVALID, each.collect())
         }
@@ -92,24 +106,49 @@ pub fn refused(session: &Session, error: RunError) -> Failure {
             let each = all.iter().map(|one| {
                 let node = graph.node(one.node);
                 let (wanted, capacity) = (one.wanted, one.capacity);
-                let message = format!("{} asks for {} = {wanted}, but this machine has {capacity}", node.name, one.pool);
+                let message = format!(
+                    "{} asks for {} = {wanted}, but this machine has {capacity}",
+                    node.name, one.pool
+                );
                 let help = "lower it, or overlay it for this machine in an [env.NAME]";
-                problem("beyond-machine", message, help, node.resources.at.as_ref().or(Some(&node.at)))
+                problem(
+                    "beyond-machine",
+                    message,
+                    help,
+                    node.resources.at.as_ref().or(Some(&node.at)),
+                )
             });
             (exit::INVALID, each.collect())
         }
         RunError::Locked(all) => {
-            let names: Vec<String> = all.iter().take(5).map(|id| graph.node(*id).name.to_string()).collect();
-            let more = if all.len() > 5 { format!(" and {} more", all.len() - 5) } else { String::new() };
+            let names: Vec<String> = all
+                .iter()
+                .take(5)
+                .map(|id| graph.node(*id).name.to_string())
+                .collect();
+            let more = if all.len() > 5 {
+                format!(" and {} more", all.len() - 5)
+            } else {
+                String::new()
+            };
             let message = format!("--locked, but these would run: {}{more}", names.join(", "));
-            (exit::LOCKED, vec![problem("locked", message, "`jalon plan` says why", None)])
+            (
+                exit::LOCKED,
+                vec![problem("locked", message, "`jalon plan` says why", None)],
+            )
         }
         RunError::Unequipped(all) => {
             let each = all.iter().map(|lack| {
-                let message = format!("{} needs the {} {}, which is not there", lack.node, lack.what, lack.name);
+                let message = format!(
+                    "{} needs the {} {}, which is not there",
+                    lack.node, lack.what, lack.name
+                );
                 let (code, help) = match lack.what {
                     "secret" => ("missing-secret", "set the variable where jalon is started"),
-                    _ => ("missing-program", "install it, or give its path relative to the project"),
+                    _ => (
+                        "missing-program",
+                        "install it, or give its path relative to the project",
+                    ),
                 };
                 problem(code, message, help, Some(&lack.at))
             });
@@ -120,7 +159,11 @@ pub fn refused(session: &Session, error: RunError) -> Failure {
     };
     let file = session.project.root.join(&session.project.definition);
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    Failure { exit, problems, texts: vec![(session.project.definition.clone(), text)] }
+    Failure {
+        exit,
+        problems,
+        texts: vec![(session.project.definition.clone(), text)],
+    }
 }
 
 /// The run's trace in the store.
@@ -131,7 +174,9 @@ struct Trace {
 impl Trace {
     fn new(session: &Session, id: &str) -> Trace {
         // A read-only store keeps no history; the run says once that it keeps nothing.
-        Trace { writer: session.store.create_trace(id).ok() }
+        Trace {
+            writer: session.store.create_trace(id).ok(),
+        }
     }
 }
 
@@ -156,7 +201,10 @@ impl Sink for Trace {
 
 /// What whoever reads along waits for; the rest may come with it.
 fn matters(body: &Body) -> bool {
-    !matches!(body, Body::NodeHit(_) | Body::NodeQueued { .. } | Body::ArtifactStored { .. })
+    !matches!(
+        body,
+        Body::NodeHit(_) | Body::NodeQueued { .. } | Body::ArtifactStored { .. }
+    )
 }
 
 /// `--events FILE`.
@@ -166,9 +214,20 @@ struct Lines {
 
 impl Lines {
     fn append(path: &Path) -> Result<Lines, Failure> {
-        let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
-        let refused = |error| Failure::new(exit::USAGE, "events", format!("cannot write {}: {error}", path.display()));
-        Ok(Lines { file: opened.map_err(refused)? })
+        let opened = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path);
+        let refused = |error| {
+            Failure::new(
+                exit::USAGE,
+                "events",
+                format!("cannot write {}: {error}", path.display()),
+            )
+        };
+        Ok(Lines {
+            file: opened.map_err(refused)?,
+        })
     }
 }
 

@@ -42,7 +42,8 @@ pub fn show(common: &Common, args: &ShowArgs) -> Result<u8, Failure> {
     };
     let Some(_) = origins.get(name) else {
         let message = format!("no run that is still kept made `{name}`");
-        return Err(Failure::new(exit::NO_MATCH, "no-match", message).help("`jalon graph` shows the artifacts"));
+        return Err(Failure::new(exit::NO_MATCH, "no-match", message)
+            .help("`jalon graph` shows the artifacts"));
     };
     let tree = lineage(&session, &origins, name, &mut BTreeSet::new())?;
     if common.json {
@@ -57,7 +58,10 @@ pub fn show(common: &Common, args: &ShowArgs) -> Result<u8, Failure> {
     Ok(exit::DONE)
 }
 
-fn newest(history: &History<'_>, name: &str) -> Result<(String, BTreeMap<String, Origin>), Failure> {
+fn newest(
+    history: &History<'_>,
+    name: &str,
+) -> Result<(String, BTreeMap<String, Origin>), Failure> {
     for id in history.ids()? {
         let origins = origins(history, &id)?;
         if origins.contains_key(name) {
@@ -76,7 +80,13 @@ fn origins(history: &History<'_>, run: &str) -> Result<BTreeMap<String, Origin>,
             _ => continue,
         };
         for (artifact, made) in outputs {
-            let origin = Origin { artifact: artifact.clone(), made, node: node.clone(), key: key.clone(), reused };
+            let origin = Origin {
+                artifact: artifact.clone(),
+                made,
+                node: node.clone(),
+                key: key.clone(),
+                reused,
+            };
             all.insert(artifact, origin);
         }
     }
@@ -90,7 +100,9 @@ fn lineage(
     name: &str,
     shown: &mut BTreeSet<String>,
 ) -> Result<Value, Failure> {
-    let Some(origin) = origins.get(name) else { return Ok(json!({"artifact": name})) };
+    let Some(origin) = origins.get(name) else {
+        return Ok(json!({"artifact": name}));
+    };
     let mut value = json!({
         "artifact": origin.artifact,
         "digest": origin.made.digest,
@@ -104,7 +116,9 @@ fn lineage(
         value["again"] = true.into();
         return Ok(value);
     }
-    let Ok(key) = origin.key.parse::<ActionKey>() else { return Ok(value) };
+    let Ok(key) = origin.key.parse::<ActionKey>() else {
+        return Ok(value);
+    };
     if let Some(record) = session.store.action(&key)? {
         value["made"] = json!({
             "at": record.made.at_ms,
@@ -120,7 +134,9 @@ fn lineage(
             "confirmed": record.attestation.confirmed,
         });
     }
-    let Some(explanation) = session.store.explanation(&key)? else { return Ok(value) };
+    let Some(explanation) = session.store.explanation(&key)? else {
+        return Ok(value);
+    };
     let mut inputs = Vec::new();
     let mut from = serde_json::Map::new();
     for one in &explanation.derivation.fields {
@@ -130,10 +146,14 @@ fn lineage(
                 let _ = digest;
                 inputs.push(lineage(session, origins, &what, shown)?);
             }
-            (field::INPUT, digest) => inputs.push(json!({"artifact": what, "source": true, "digest": digest_text(digest)})),
-            (field::CODE, digest) => drop(from.insert(format!("code {what}"), digest_text(digest).into())),
+            (field::INPUT, digest) => inputs
+                .push(json!({"artifact": what, "source": true, "digest": digest_text(digest)})),
+            (field::CODE, digest) => {
+                drop(from.insert(format!("code {what}"), digest_text(digest).into()))
+            }
             (field::PARAMS, FieldValue::Json(text)) => {
-                let parsed = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
+                let parsed =
+                    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
                 from.insert(format!("params {what}"), parsed);
             }
             _ => {}
@@ -168,13 +188,20 @@ fn print(value: &Value, depth: usize) {
     }
     let made = &value["made"];
     let by = if made.is_object() {
-        format!("in run {} on {}", made["run"].as_str().unwrap_or("?"), made["host"].as_str().unwrap_or("?"))
+        format!(
+            "in run {} on {}",
+            made["run"].as_str().unwrap_or("?"),
+            made["host"].as_str().unwrap_or("?")
+        )
     } else {
         "its record is no longer kept".to_owned()
     };
     println!("{indent}  made by {} {by}", text("producer"));
     for (name, value) in value["from"].as_object().into_iter().flatten() {
-        let value = value.as_str().map_or_else(|| value.to_string(), |text| text[..12.min(text.len())].to_owned());
+        let value = value.as_str().map_or_else(
+            || value.to_string(),
+            |text| text[..12.min(text.len())].to_owned(),
+        );
         println!("{indent}  {name} = {value}");
     }
     for input in value["inputs"].as_array().into_iter().flatten() {
