@@ -89,7 +89,7 @@ fn reports() {
     );
     let markdown = project.jalon(&["report", "--markdown"]).expect(0);
     assert!(
-        markdown.stdout.contains('|') && markdown.stdout.contains("evaluate"),
+        markdown.stdout.contains("fixture") && markdown.stdout.contains("| 4 |"),
         "{markdown}"
     );
     let html = project.jalon(&["report", "--html"]).expect(0);
