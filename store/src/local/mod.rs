@@ -36,6 +36,11 @@ use packs::Packs;
 use pin::Pin;
 pub use trace::{Frames, TraceInfo, TraceWriter};
 
+/// Above this many loose blobs the whole file system is synced at once: a sync of one file costs
+/// milliseconds, whatever its size.
+#[cfg(target_os = "linux")]
+const SYNC_ALL: usize = 32;
+
 /// How a store is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -593,6 +598,12 @@ impl LocalStore {
     }
 
     fn sync_loose(&self, paths: &[PathBuf]) -> Result<(), IoAt> {
+        #[cfg(target_os = "linux")]
+        if paths.len() > SYNC_ALL {
+            let root = self.layout.root();
+            let directory = File::open(root).at("open", root)?;
+            return rustix::fs::syncfs(&directory).at("sync", root);
+        }
         let mut directories = FxHashSet::default();
         for path in paths {
             match File::open(path) {
