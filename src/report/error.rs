@@ -39,3 +39,36 @@ fn span(place: &Location, label: &str) -> Value {
     }
     span
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_error_stands_alone_and_warnings_beside() {
+        let place = Location {
+            file: "jalon.toml".into(),
+            offset: 10,
+            length: 4,
+            line: 2,
+            column: 1,
+            width: 4,
+        };
+        let findings = [
+            Diagnostic::warning("unused", "the parameter x is not used"),
+            Diagnostic::error("cycle", "a needs b, which needs a")
+                .at(place.clone())
+                .also(place, "b needs a here"),
+            Diagnostic::error("no-match", "nothing is called `x`").help("did you mean `y`?"),
+        ];
+        let reply = reply(&findings);
+        assert_eq!(reply["error"], reply["errors"][0]);
+        assert_eq!(reply["errors"].as_array().map(Vec::len), Some(2));
+        assert_eq!(reply["warnings"][0]["code"], "unused");
+        assert_eq!(reply["error"]["spans"][1]["label"], "b needs a here");
+        assert_eq!(
+            reply["error"]["spans"][0],
+            json!({"file": "jalon.toml", "line": 2, "column": 1, "length": 4})
+        );
+    }
+}
