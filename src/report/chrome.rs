@@ -1,193 +1,209 @@
-//! A run in Chrome's trace format, for chrome://tracing and ui.perfetto.dev: one complete event a node that
-//! ran, in as many lanes as ran at once. Format: the "Trace Event Format" document, JSON object form.
+//! A run in Chrome's trace format (for ui.perfetto.dev, chrome://tracing, speedscope).
+//!
+//! One lane for each node that ran at the same time as others, one for what was reused, and a counter.
+//! The format is the "JSON Object Format" of the Trace Event Format document; times are microseconds.
 
 use serde_json::{Value, json};
 
-use super::tally::{NodeSummary, Standing, Summary};
-use crate::verdict::Reason;
+use super::summary::{Attempt, NodeSummary, Standing, Summary};
 
-/// The trace; times are microseconds since the run's start.
-///
-/// A node's bar is its last attempt. One that nobody saw end lasts until the end of the run.
+/// The lane of what was reused.
+const REUSED: usize = 0;
+
+/// The document, one line of JSON.
 pub fn trace(summary: &Summary) -> String {
-    let end = summary.at + (summary.seconds * 1000.0) as u64;
-    let mut bars: Vec<Bar<'_>> = summary
+    let mut text = document(summary).to_string();
+    text.push('\n');
+    text
+}
+
+fn document(summary: &Summary) -> Value {
+    let mut attempts: Vec<(&NodeSummary, &Attempt)> = summary
         .nodes
         .iter()
-        .filter_map(|node| Bar::of(node, end))
+        .flat_map(|node| node.tries.iter().map(move |attempt| (node, attempt)))
         .collect();
-    bars.sort_by_key(|bar| (bar.from, bar.to));
-    let lanes = lanes(&bars);
-    let mut events = vec![named(
-        "process_name",
-        0,
-        &format!("jalon run {}", summary.run),
-    )];
-    let count = lanes.iter().max().map_or(0, |last| last + 1);
-    events.extend((0..count).map(|lane| named("thread_name", lane, &format!("slot {}", lane + 1))));
-    events.extend(
-        bars.iter()
-            .zip(&lanes)
-            .map(|(bar, lane)| bar.event(summary.at, *lane)),
-    );
-    let started = summary.started.as_ref();
+    attempts.sort_by_key(|(_, attempt)| attempt.started_at);
+    let mut lanes: Vec<u64> = Vec::new();
+    let mut events = Vec::new();
+    let mut changes: Vec<(u64, i64)> = Vec::new();
+    for (node, attempt) in attempts {
+        let end = attempt
+            .ended_at
+            .unwrap_or(summary.until)
+            .max(attempt.started_at);
+        let lane = free_lane(&mut lanes, attempt.started_at, end);
+        changes.extend([(attempt.started_at, 1), (end, -1)]);
+        events.push(slice(summary, node, attempt, lane, end));
+    }
+    events.extend(summary.nodes.iter().filter_map(|node| reuse(summary, node)));
+    events.extend(counter(summary, changes));
+    let mut all = names(summary, lanes.len());
+    all.extend(events);
     json!({
-        "traceEvents": events,
         "displayTimeUnit": "ms",
+        "traceEvents": all,
         "otherData": {
             "run": summary.run,
-            "project": started.map(|started| started.project.as_str()),
-            "status": summary.status,
+            "status": if summary.ended { summary.status.word() } else { "unknown" },
             "env": summary.env,
-            "host": started.map(|started| started.host.as_str()),
+            "project": summary.project(),
         },
     })
-    .to_string()
 }
 
-/// A node's time on the machine, milliseconds since the Unix epoch.
-struct Bar<'a> {
-    node: &'a NodeSummary,
-    from: u64,
-    to: u64,
-}
-
-impl Bar<'_> {
-    fn of(node: &NodeSummary, end: u64) -> Option<Bar<'_>> {
-        let from = node.started_at?;
-        Some(Bar {
-            node,
-            from,
-            to: node.ended_at.unwrap_or(end).max(from),
-        })
+/// The first lane that is free at `start`, taken until `end`. Ends come before starts of the same millisecond.
+fn free_lane(lanes: &mut Vec<u64>, start: u64, end: u64) -> usize {
+    let lane = lanes
+        .iter()
+        .position(|&busy_until| busy_until <= start)
+        .unwrap_or(lanes.len());
+    if lane == lanes.len() {
+        lanes.push(end);
+    } else {
+        lanes[lane] = end;
     }
-
-    fn event(&self, origin: u64, lane: usize) -> Value {
-        let node = self.node;
-        let category = match node.standing {
-            Standing::Cancelled => "cancelled",
-            Standing::Unknown => "unknown",
-            other => other.word(),
-        };
-        json!({
-            "ph": "X",
-            "name": node.name,
-            "cat": category,
-            "pid": 1,
-            "tid": lane,
-            "ts": self.from.saturating_sub(origin) * 1000,
-            "dur": (self.to - self.from) * 1000,
-            "args": {
-                "key": node.key,
-                "reason": node.reason.as_ref().map(Reason::line),
-                "attempts": node.attempts,
-                "cpu": node.cpu_seconds,
-                "exit_code": node.exit_code,
-                "error": node.error.as_ref().map(|error| error.message.as_str()),
-            },
-        })
-    }
+    lane + 1
 }
 
-/// For each bar, in order of start, the first lane that is free: as many lanes as ran at once.
-fn lanes(bars: &[Bar<'_>]) -> Vec<usize> {
-    let mut free_at: Vec<u64> = Vec::new();
-    let mut lane_of = |bar: &Bar<'_>| {
-        let lane = free_at
-            .iter()
-            .position(|&free| free <= bar.from)
-            .unwrap_or(free_at.len());
-        if lane == free_at.len() {
-            free_at.push(bar.to);
-        } else {
-            free_at[lane] = bar.to;
-        }
-        lane
+fn micros(summary: &Summary, at: u64) -> u64 {
+    at.saturating_sub(summary.at) * 1000
+}
+
+fn slice(summary: &Summary, node: &NodeSummary, attempt: &Attempt, lane: usize, end: u64) -> Value {
+    let last = attempt.number == node.attempts;
+    let state = match (&attempt.error, attempt.ended_at) {
+        (Some(_), _) => "failed",
+        (None, None) => "unknown",
+        (None, Some(_)) => node.standing.label(),
     };
-    bars.iter().map(&mut lane_of).collect()
+    let mut args = json!({"status": state, "attempt": attempt.number, "key": node.key});
+    if let Some(reason) = &node.reason {
+        args["reason"] = reason.line().into();
+    }
+    if let Some(error) = &attempt.error {
+        args["error"] = error.message.clone().into();
+    }
+    if last && node.standing == Standing::Ran {
+        args["cpu_seconds"] = node.cpu_seconds.into();
+        args["max_rss"] = node.max_rss.into();
+        args["cutoff"] = node.cutoff.into();
+    }
+    let mut event = json!({
+        "name": node.name,
+        "cat": "node",
+        "ph": "X",
+        "ts": micros(summary, attempt.started_at),
+        "dur": (end - attempt.started_at) * 1000,
+        "pid": 1,
+        "tid": lane,
+        "args": args,
+    });
+    if attempt.error.is_some() {
+        event["cname"] = "terrible".into();
+    }
+    event
 }
 
-fn named(what: &str, lane: usize, name: &str) -> Value {
-    json!({"ph": "M", "name": what, "pid": 1, "tid": lane, "args": {"name": name}})
+fn reuse(summary: &Summary, node: &NodeSummary) -> Option<Value> {
+    if !matches!(node.standing, Standing::Hit | Standing::Fetched) {
+        return None;
+    }
+    Some(json!({
+        "name": node.name,
+        "cat": "reused",
+        "ph": "i",
+        "s": "t",
+        "ts": micros(summary, node.at?),
+        "pid": 1,
+        "tid": REUSED,
+        "args": {"status": node.standing.label(), "key": node.key, "saved_seconds": node.saved_seconds},
+    }))
+}
+
+/// How many run at once, over time.
+fn counter(summary: &Summary, mut changes: Vec<(u64, i64)>) -> Vec<Value> {
+    changes.sort_unstable();
+    let mut running = 0;
+    let mut events = Vec::new();
+    for (at, (moment, change)) in changes.iter().enumerate() {
+        running += change;
+        if changes.get(at + 1).is_none_or(|(next, _)| next != moment) {
+            let ts = micros(summary, *moment);
+            events.push(json!({"name": "running", "ph": "C", "ts": ts, "pid": 1, "args": {"nodes": running}}));
+        }
+    }
+    events
+}
+
+fn names(summary: &Summary, lanes: usize) -> Vec<Value> {
+    let named = |what: &str, tid: usize, args: Value| json!({"name": what, "ph": "M", "pid": 1, "tid": tid, "args": args});
+    let title = format!("jalon {} {}", summary.project(), summary.run);
+    let mut all = vec![named("process_name", 0, json!({"name": title}))];
+    for lane in 0..=lanes {
+        let name = if lane == REUSED {
+            "reused".to_owned()
+        } else {
+            format!("slot {lane}")
+        };
+        all.push(named("thread_name", lane, json!({"name": name})));
+        all.push(named(
+            "thread_sort_index",
+            lane,
+            json!({"sort_index": lane}),
+        ));
+    }
+    all
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::report::sample;
 
-    fn bars(trace: &Value) -> Vec<&Value> {
-        let events = trace["traceEvents"].as_array().expect("a list");
-        events.iter().filter(|event| event["ph"] == "X").collect()
-    }
-
-    #[test]
-    fn what_ran_stands_in_the_lane_it_ran_in() {
-        let trace: Value = serde_json::from_str(&trace(&sample::summary())).expect("JSON");
-        let rows: Vec<(&str, u64, u64, u64)> = bars(&trace)
-            .into_iter()
-            .map(|bar| {
-                let number = |key: &str| bar[key].as_u64().expect("a number");
-                (
-                    bar["name"].as_str().expect("a name"),
-                    number("tid"),
-                    number("ts"),
-                    number("dur"),
-                )
-            })
-            .collect();
-        let expected = [
-            ("train[gbm,1]", 0, 30_000, 36_000_000),
-            ("特徴量", 1, 31_000, 2_001_000),
-            ("train[mlp,1]", 1, 5_041_000, 36_000_000),
-            ("train[gbm,2]", 0, 36_040_000, 36_000_000),
-        ];
-        assert_eq!(rows, expected);
-        let names = trace["traceEvents"].as_array().expect("a list");
-        assert_eq!(
-            names
-                .iter()
-                .filter(|event| event["name"] == "thread_name")
-                .count(),
-            2
-        );
-    }
-
-    #[test]
-    fn a_bar_says_why_and_how_often() {
-        let trace: Value = serde_json::from_str(&trace(&sample::summary())).expect("JSON");
-        let args = &bars(&trace)[0]["args"];
-        assert_eq!(args["key"], "e".repeat(64));
-        assert_eq!(args["reason"], "params train.gbm.lr: 0.1 → 0.2");
-        assert_eq!(
-            (args["attempts"].as_u64(), args["cpu"].as_f64()),
-            (Some(1), Some(35.5))
-        );
-        assert_eq!(
-            bars(&trace)[2]["args"]["error"],
-            "exit code 3: a < b & c | d"
-        );
-    }
-
-    #[test]
-    fn a_node_that_was_cut_off_lasts_until_the_last_that_was_seen() {
-        let events = sample::events();
-        let cut = events
+    fn slices(trace: &Value) -> Vec<&Value> {
+        trace["traceEvents"]
+            .as_array()
+            .expect("events")
             .iter()
-            .position(|event| event.at >= sample::summary().at + 22_000)
-            .expect("there");
-        let trace = trace(&Summary::of_events(&events[..=cut]));
-        let trace: Value = serde_json::from_str(&trace).expect("JSON");
-        let mlp = bars(&trace)[2].clone();
-        assert_eq!(
-            (&mlp["cat"], mlp["ts"].as_u64(), mlp["dur"].as_u64()),
-            (&json!("unknown"), Some(5_041_000), Some(16_959_000))
-        );
+            .filter(|event| event["ph"] == "X")
+            .collect()
     }
 
     #[test]
-    fn nothing_ran() {
-        let trace: Value = serde_json::from_str(&trace(&Summary::of_events(&[]))).expect("JSON");
-        assert!(bars(&trace).is_empty());
+    fn golden() {
+        let trace = document(&Summary::of_events(&sample::failing()));
+        sample::golden("chrome.json", &format!("{trace:#}\n"));
+    }
+
+    #[test]
+    fn no_two_slices_of_a_lane_overlap_and_no_lane_is_wasted() {
+        let trace = document(&Summary::of_events(&sample::failing()));
+        let slices = slices(&trace);
+        assert_eq!(slices.len(), 4, "each attempt is one");
+        for (at, one) in slices.iter().enumerate() {
+            let end = one["ts"].as_u64().expect("ts") + one["dur"].as_u64().expect("dur");
+            for other in slices[at + 1..]
+                .iter()
+                .filter(|other| other["tid"] == one["tid"])
+            {
+                assert!(other["ts"].as_u64().expect("ts") >= end, "{one} {other}");
+            }
+            assert!(
+                one["tid"]
+                    .as_u64()
+                    .is_some_and(|lane| lane == 1 || lane == 2)
+            );
+        }
+    }
+
+    #[test]
+    fn what_did_not_end_lasts_to_the_last_event() {
+        let trace = document(&Summary::of_events(&sample::failing()[..11]));
+        for slice in slices(&trace) {
+            assert_eq!(slice["args"]["status"], "unknown");
+            let end = slice["ts"].as_u64().expect("ts") + slice["dur"].as_u64().expect("dur");
+            assert_eq!(end, 1_024_000);
+        }
     }
 }

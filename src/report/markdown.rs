@@ -9,6 +9,8 @@ use crate::event::Status;
 
 /// Failures told in full; a page of a thousand helps nobody, and GitHub takes one MiB.
 const MOST: usize = 20;
+/// Rows of the table of nodes.
+const ROWS: usize = 200;
 /// Characters of a failure's output, from its end.
 const TAIL: usize = 20_000;
 
@@ -40,7 +42,40 @@ pub fn page(summary: &Summary, project: &str) -> String {
             let _ = writeln!(text, "- {}: {}", code(&notice.code), inline(&notice.text));
         }
     }
-    text
+    text + &table(summary)
+}
+
+/// The nodes, folded away; with more than a page holds, those that want attention first.
+fn table(summary: &Summary) -> String {
+    let mut shown: Vec<&NodeSummary> = summary
+        .nodes
+        .iter()
+        .filter(|node| node.standing != Standing::NotNeeded)
+        .collect();
+    if shown.is_empty() {
+        return String::new();
+    }
+    let all = shown.len();
+    if all > ROWS {
+        shown.sort_by_key(|node| node.standing);
+        shown.truncate(ROWS);
+    }
+    let count = words::count(all as u64, "node");
+    let mut text = format!("\n<details><summary>{count}</summary>\n\n");
+    text += "| node | status | time | saved | why |\n| :--- | :--- | ---: | ---: | :--- |\n";
+    let time = |seconds: f64| match seconds > 0.0 {
+        true => words::duration(seconds),
+        false => String::new(),
+    };
+    for node in &shown {
+        let (name, status, why) = (code(&node.name), node.standing.label(), inline(&node.why()));
+        let (took, saved) = (time(node.seconds), time(node.saved_seconds));
+        let _ = writeln!(text, "| {name} | {status} | {took} | {saved} | {why} |");
+    }
+    if all > ROWS {
+        let _ = writeln!(text, "\n… and {} more.", all - ROWS);
+    }
+    text + "\n</details>\n"
 }
 
 fn headline(summary: &Summary, project: &str) -> String {
@@ -93,7 +128,8 @@ fn reuse(summary: &Summary) -> String {
     if ended == 0 {
         return String::new();
     }
-    let rate = known as f64 * 100.0 / ended as f64;
+    // Rounded down: 100 % is said only where it is so.
+    let rate = (known as f64 * 100.0 / ended as f64).floor();
     let (seconds, saved) = (
         summary.saved_seconds,
         words::duration(summary.saved_seconds),
@@ -198,7 +234,7 @@ Run `01KAJ3V6B0000000000000DEMO`, environment `local`
 | ---: | ---: | ---: | ---: | ---: | ---: |
 | 2 | 1 | 3 | 1 | 2 | 0 |
 
-Hit rate **43 %** (3 of 7), **15.8s** saved.
+Hit rate **42 %** (3 of 7), **15.8s** saved.
 
 ### Failures
 
@@ -215,6 +251,22 @@ ValueError: ```nan``` is not a number ]]>
 
 - `untraced`: reads are not observed: a file that a node reads without declaring it is not seen to change
 - `remote-unavailable`: s3://acme/churn could not be reached: nothing was pushed \\| retry later
+
+<details><summary>9 nodes</summary>
+
+| node | status | time | saved | why |
+| :--- | :--- | ---: | ---: | :--- |
+| `prepare` | hit |  | 12.5s |  |
+| `split` | fetched |  | 3.2s |  |
+| `train[gbm,1]` | ran | 36.0s |  | params train.gbm.lr: 0.1 → 0.2 |
+| `train[gbm,2]` | ran | 36.0s |  | params train.gbm.lr: 0.1 → 0.2 |
+| `特徴量` | ran | 2.0s |  | code src/特徴.py: cccccccccc → dddddddddd |
+| `train[mlp,1]` | failed | 36.0s |  | exit code 3: a &lt; b &amp; c \\| d |
+| `join` | hit |  |  |  |
+| `evaluate` | blocked |  |  | needs train\\[mlp,1\\] |
+| `report` | blocked |  |  | needs train\\[mlp,1\\] |
+
+</details>
 ";
         assert_eq!(page(&sample::summary(), "churn_2"), expected);
     }

@@ -2,7 +2,9 @@
 
 pub mod chrome;
 mod dot;
+pub mod error;
 mod failures;
+mod from_plan;
 pub mod graph;
 pub mod html;
 pub mod junit;
@@ -14,12 +16,15 @@ mod outline;
 mod page;
 mod picture;
 pub mod plan;
+mod summary;
 mod svg;
 mod table;
 pub mod tally;
 mod timeline;
 mod view;
 pub mod words;
+
+pub use from_plan::made_of;
 
 #[cfg(test)]
 mod sample;

@@ -1,25 +1,22 @@
-//! A plan as reports show it.
+//! A plan as reports show it: what would run, why, and what it would cost.
+//!
+//! Knows nothing of how it was decided.
 
 use std::collections::BTreeMap;
 
-use jalon_conf::pipeline::NodeId;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::event::{Made, Notice};
-use crate::history::History;
-use crate::plan::Plan;
-use crate::project::Project;
-use crate::run::made_of;
 use crate::verdict::{Reason, Verdict};
 
 /// What would run, and why.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct PlanReport {
     /// The pipeline's name.
     pub project: String,
     /// `--env`.
     pub env: String,
-    /// As asked for.
+    /// As asked for; empty for a bare run.
     pub targets: Vec<String>,
     /// In definition order.
     pub nodes: Vec<PlannedNode>,
@@ -44,53 +41,36 @@ pub struct PlannedNode {
     pub expected_seconds: Option<f64>,
 }
 
-impl PlanReport {
-    /// The report of a plan.
-    pub fn new(
-        project: &Project,
-        targets: &[String],
-        plan: &Plan,
-        history: &History<'_>,
-    ) -> PlanReport {
-        let graph = &project.graph;
-        let nodes = (0..graph.len()).map(|at| {
-            let id = NodeId(at as u32);
-            let name = graph.node(id).name.to_string();
-            let judged = plan.judged[at].as_ref();
-            let record = judged.and_then(|judged| judged.found.as_ref());
-            let outputs = record
-                .into_iter()
-                .flat_map(|record| graph.makes(id).zip(&record.outcome.outputs));
-            let outputs = outputs.map(|(artifact, output)| {
-                let artifact = graph.artifact(artifact);
-                (
-                    artifact.name.to_string(),
-                    made_of(&output.content, &artifact.path),
-                )
-            });
-            let expected_seconds = match (plan.verdicts[at], record) {
-                (Verdict::NotNeeded, _) => None,
-                (_, Some(record)) => Some(record.outcome.cost.wall_ms as f64 / 1000.0),
-                _ => history.of(&name).first().map(|earlier| earlier.seconds),
-            };
-            PlannedNode {
-                verdict: plan.verdicts[at],
-                key: judged.map(|judged| judged.key().to_string()),
-                reason: plan.reasons[at].clone(),
-                outputs: outputs.collect(),
-                expected_seconds,
-                name,
-            }
-        });
-        PlanReport {
-            project: project.name.clone(),
-            env: graph.pipeline().env.clone(),
-            targets: targets.to_vec(),
-            nodes: nodes.collect(),
-            notices: Vec::new(),
+impl PlannedNode {
+    /// Seconds that reusing it saves.
+    pub fn saved_seconds(&self) -> f64 {
+        match self.verdict {
+            Verdict::Hit | Verdict::HitRemote => self.expected_seconds.unwrap_or_default(),
+            _ => 0.0,
         }
     }
 
+    fn to_json(&self) -> Value {
+        let made =
+            |made: &Made| json!({"digest": made.digest, "size": made.size, "path": made.path});
+        let outputs: Map<String, Value> = self
+            .outputs
+            .iter()
+            .map(|(name, output)| (name.clone(), made(output)))
+            .collect();
+        json!({
+            "name": self.name,
+            "verdict": self.verdict,
+            "key": self.key,
+            "reason": self.reason,
+            "expected_seconds": self.expected_seconds,
+            "saved_seconds": self.saved_seconds(),
+            "outputs": outputs,
+        })
+    }
+}
+
+impl PlanReport {
     /// How many nodes have this verdict.
     pub fn count(&self, verdict: Verdict) -> u64 {
         self.nodes
@@ -99,7 +79,7 @@ impl PlanReport {
             .count() as u64
     }
 
-    /// Seconds that nodes with this verdict took the last time.
+    /// Seconds that nodes with this verdict took the last time, as far as that is known.
     pub fn seconds(&self, verdict: Verdict) -> f64 {
         self.nodes
             .iter()
@@ -108,24 +88,25 @@ impl PlanReport {
             .sum()
     }
 
+    /// How many nodes with this verdict never told how long they take.
+    pub fn untimed(&self, verdict: Verdict) -> u64 {
+        self.nodes
+            .iter()
+            .filter(|node| node.verdict == verdict && node.expected_seconds.is_none())
+            .count() as u64
+    }
+
+    /// Seconds that reuse saves.
+    pub fn saved_seconds(&self) -> f64 {
+        self.nodes.iter().map(PlannedNode::saved_seconds).sum()
+    }
+
     /// The object of the contract.
     pub fn to_json(&self) -> Value {
-        let nodes: Vec<Value> = self
-            .nodes
-            .iter()
-            .map(|node| {
-                json!({
-                    "name": node.name,
-                    "verdict": node.verdict,
-                    "key": node.key,
-                    "reason": node.reason,
-                    "expected_seconds": node.expected_seconds,
-                    "outputs": node.outputs,
-                })
-            })
-            .collect();
+        let nodes: Vec<Value> = self.nodes.iter().map(PlannedNode::to_json).collect();
         json!({
             "schema": 1,
+            "project": self.project,
             "env": self.env,
             "targets": self.targets,
             "counts": {
@@ -136,6 +117,7 @@ impl PlanReport {
                 "not_needed": self.count(Verdict::NotNeeded),
             },
             "seconds": {"run": self.seconds(Verdict::Run), "maybe": self.seconds(Verdict::Maybe)},
+            "saved_seconds": self.saved_seconds(),
             "nodes": nodes,
             "notices": self.notices,
         })

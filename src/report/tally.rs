@@ -1,287 +1,22 @@
-//! The event stream folded into one summary: what `run --json` prints and every report starts from.
+//! The event stream folded into a [`Summary`].
 //!
 //! Works on a stream as it comes and on one read back from a trace. A stream without an end is that of a
 //! run that goes on or was killed: what had started then is unknown, never taken for success.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::event::{
-    Body, Counts, Event, Finished, Made, Notice, Planned, Problem, Sink, Started, State, Status,
-    Traced,
+    Body, Counts, Event, Failed, Finished, Hit, Notice, Planned, Problem, Sink, Started, State,
+    Status, Succeeded,
 };
 use crate::graph::Graph;
-use crate::verdict::Reason;
 
-/// Where a node stands, as the contract names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Known here.
-    Hit,
-    /// Known from a remote.
-    Fetched,
-    /// Executed, successfully.
-    Ran,
-    /// Executed without success.
-    Failed,
-    /// Never reached.
-    Blocked,
-    /// Stopped, or never started, because the run was.
-    Cancelled,
-    /// Started; nobody knows how it ended.
-    Unknown,
-    /// Not asked for.
-    NotNeeded,
-}
-
-impl Standing {
-    /// The contract's word; what was stopped counts as not reached.
-    pub fn word(self) -> &'static str {
-        match self {
-            Standing::Hit => "hit",
-            Standing::Fetched => "fetched",
-            Standing::Ran => "ran",
-            Standing::Failed => "failed",
-            Standing::Blocked | Standing::Cancelled | Standing::Unknown => "blocked",
-            Standing::NotNeeded => "not_needed",
-        }
-    }
-
-    /// Kubeflow's word.
-    pub fn state(self) -> State {
-        match self {
-            Standing::Hit | Standing::Fetched | Standing::Ran => State::Succeeded,
-            Standing::Failed => State::Failed,
-            Standing::Blocked | Standing::NotNeeded => State::Skipped,
-            Standing::Cancelled => State::Cancelled,
-            Standing::Unknown => State::Unknown,
-        }
-    }
-}
-
-/// One node in a summary.
-#[derive(Debug, Clone)]
-pub struct NodeSummary {
-    /// Its name.
-    pub name: String,
-    /// Where it stands.
-    pub standing: Standing,
-    /// Its key, hex; empty where it came to none.
-    pub key: String,
-    /// Seconds it ran.
-    pub seconds: f64,
-    /// Seconds that reusing it saved.
-    pub saved_seconds: f64,
-    /// CPU seconds.
-    pub cpu_seconds: f64,
-    /// How well it was observed.
-    pub traced: Traced,
-    /// Its exit code, where it ran.
-    pub exit_code: Option<i32>,
-    /// Attempts, the first one counted.
-    pub attempts: u32,
-    /// Why it ran.
-    pub reason: Option<Reason>,
-    /// What it read without declaring it.
-    pub undeclared: Vec<String>,
-    /// It gave what it had given before.
-    pub cutoff: bool,
-    /// Its outputs.
-    pub outputs: BTreeMap<String, Made>,
-    /// Why it failed.
-    pub error: Option<Problem>,
-    /// The end of what it printed, where it failed.
-    pub tail: String,
-    /// The node that keeps it from running.
-    pub blocked_by: Option<String>,
-    /// When its last attempt started, milliseconds since the Unix epoch.
-    pub started_at: Option<u64>,
-    /// When it ended.
-    pub ended_at: Option<u64>,
-}
-
-impl NodeSummary {
-    fn new(name: &str) -> NodeSummary {
-        NodeSummary {
-            name: name.to_owned(),
-            standing: Standing::NotNeeded,
-            key: String::new(),
-            seconds: 0.0,
-            saved_seconds: 0.0,
-            cpu_seconds: 0.0,
-            traced: Traced::None,
-            exit_code: None,
-            attempts: 0,
-            reason: None,
-            undeclared: Vec::new(),
-            cutoff: false,
-            outputs: BTreeMap::new(),
-            error: None,
-            tail: String::new(),
-            blocked_by: None,
-            started_at: None,
-            ended_at: None,
-        }
-    }
-
-    fn to_json(&self) -> Value {
-        let outputs: serde_json::Map<String, Value> = self
-            .outputs
-            .iter()
-            .map(|(name, made)| {
-                (
-                    name.clone(),
-                    json!({"digest": made.digest, "size": made.size, "path": made.path}),
-                )
-            })
-            .collect();
-        let mut value = json!({
-            "name": self.name,
-            "status": self.standing.word(),
-            "key": self.key,
-            "seconds": self.seconds,
-            "saved_seconds": self.saved_seconds,
-            "traced": self.traced,
-            "exit_code": self.exit_code,
-            "attempts": self.attempts,
-            "reason": self.reason,
-            "undeclared": self.undeclared,
-            "cutoff": self.cutoff,
-            "outputs": outputs,
-        });
-        if let Some(error) = &self.error {
-            value["error"] = json!(error);
-        }
-        if let Some(by) = &self.blocked_by {
-            value["blocked_by"] = by.clone().into();
-        }
-        value
-    }
-}
-
-/// A run in one piece.
-#[derive(Debug, Clone)]
-pub struct Summary {
-    /// Its id.
-    pub run: String,
-    /// How it ended.
-    pub status: Status,
-    /// Whether it is known to have ended.
-    pub ended: bool,
-    /// The environment.
-    pub env: String,
-    /// Wall time.
-    pub seconds: f64,
-    /// Nodes by status.
-    pub counts: Counts,
-    /// Seconds that reuse saved.
-    pub saved_seconds: f64,
-    /// In definition order, as far as known.
-    pub nodes: Vec<NodeSummary>,
-    /// What the user should know.
-    pub notices: Vec<Notice>,
-    /// The first error.
-    pub error: Option<Problem>,
-    /// How it started.
-    pub started: Option<Started>,
-    /// What was planned.
-    pub planned: Option<Planned>,
-    /// When it started, milliseconds since the Unix epoch.
-    pub at: u64,
-}
-
-impl Summary {
-    /// The summary of a stream read back.
-    pub fn of_events(events: &[Event]) -> Summary {
-        let mut fold = Fold::default();
-        events.iter().for_each(|event| fold.take(event));
-        let run = events
-            .first()
-            .map(|event| event.run.clone())
-            .unwrap_or_default();
-        let finished = fold.finished.clone();
-        let status = finished
-            .as_ref()
-            .map_or(Status::Interrupted, |finished| finished.status);
-        let last = events.last().map_or(0, |event| event.at);
-        let seconds = finished
-            .as_ref()
-            .map_or(last.saturating_sub(fold.at) as f64 / 1000.0, |finished| {
-                finished.seconds
-            });
-        let error = finished
-            .as_ref()
-            .and_then(|finished| finished.error.clone());
-        fold.summary(&run, status, seconds, error.as_ref())
-    }
-
-    /// The object of the contract.
-    pub fn to_json(&self) -> Value {
-        let nodes: Vec<Value> = self.nodes.iter().map(NodeSummary::to_json).collect();
-        let mut value = json!({
-            "schema": 1,
-            "run": self.run,
-            "status": self.status,
-            "env": self.env,
-            "seconds": self.seconds,
-            "saved_seconds": self.saved_seconds,
-            "counts": self.counts,
-            "nodes": nodes,
-            "notices": self.notices,
-        });
-        if !self.ended {
-            value["ended"] = false.into();
-        }
-        if let Some(error) = &self.error {
-            value["error"] = json!({"code": error.code, "message": error.message, "help": error.help, "spans": []});
-        }
-        value
-    }
-}
-
-/// Kubeflow's final status of a task (a node, a group or the whole run), with every node's.
-pub fn final_status(summary: &Summary, task: &str) -> Value {
-    let state = match summary.status {
-        Status::Succeeded => State::Succeeded,
-        Status::Failed => State::Failed,
-        Status::Interrupted => State::Cancelled,
-    };
-    let nodes: Vec<Value> = summary
-        .nodes
-        .iter()
-        .filter(|node| node.standing != Standing::NotNeeded)
-        .map(node_status)
-        .collect();
-    let mut value = json!({
-        "schema": 1,
-        "state": state,
-        "pipeline_job_resource_name": summary.run,
-        "pipeline_task_name": task,
-        "nodes": nodes,
-    });
-    if let Some(error) = &summary.error {
-        value["error_code"] = error.code.clone().into();
-        value["error_message"] = error.message.clone().into();
-    }
-    value
-}
-
-fn node_status(node: &NodeSummary) -> Value {
-    json!({
-        "name": node.name,
-        "state": node.standing.state(),
-        "exit_code": node.exit_code,
-        "error": node.error.as_ref().map(|error| error.message.clone()),
-        "seconds": node.seconds,
-        "key": node.key,
-    })
-}
+pub use super::summary::{Attempt, NodeSummary, Standing, Summary, final_status};
 
 /// A shared fold: one end is a sink of the run, the other is asked for summaries.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Tally {
     fold: Arc<Mutex<Fold>>,
 }
@@ -301,7 +36,7 @@ impl Tally {
         }
     }
 
-    /// The summary as of now.
+    /// The summary as of now, of a run that is known to end like this.
     pub fn summary(
         &self,
         run: &str,
@@ -309,36 +44,52 @@ impl Tally {
         elapsed: Duration,
         error: Option<&Problem>,
     ) -> Summary {
-        let fold = self.fold.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut summary = fold.summary(run, status, elapsed.as_secs_f64(), error);
+        let mut summary = self
+            .lock()
+            .summary(run, status, elapsed.as_secs_f64(), error);
         summary.ended = true;
         summary
     }
 
     /// Nodes by status, and the seconds that reuse saved.
     pub fn counts(&self) -> (Counts, f64) {
-        self.fold
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .counts()
+        self.lock().counts()
+    }
+
+    /// The summary as far as the stream tells.
+    pub fn so_far(&self) -> Summary {
+        self.lock().so_far()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Fold> {
+        self.fold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Sink for Tally {
     fn take(&mut self, event: &Event) {
-        self.fold
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take(event);
+        self.lock().take(event);
+    }
+}
+
+impl Summary {
+    /// The summary of a stream read back.
+    pub fn of_events(events: &[Event]) -> Summary {
+        let mut fold = Fold::default();
+        events.iter().for_each(|event| fold.take(event));
+        fold.so_far()
     }
 }
 
 #[derive(Default)]
 struct Fold {
+    run: String,
     env: String,
     at: u64,
+    until: u64,
     nodes: Vec<NodeSummary>,
     by_name: HashMap<String, usize>,
+    groups: std::collections::BTreeMap<String, State>,
     notices: Vec<Notice>,
     started: Option<Started>,
     planned: Option<Planned>,
@@ -360,6 +111,11 @@ impl Fold {
 
     fn take(&mut self, event: &Event) {
         let at = event.at;
+        if self.run.is_empty() {
+            self.run.clone_from(&event.run);
+            self.at = at;
+        }
+        self.until = self.until.max(at);
         match &event.body {
             Body::RunStarted(started) => {
                 self.at = at;
@@ -369,74 +125,112 @@ impl Fold {
             Body::RunPlanned(planned) => self.planned = Some(planned.clone()),
             Body::RunFinished(finished) => self.finished = Some(finished.clone()),
             Body::NodeQueued { node, reason } => {
-                let node = self.node(node);
-                node.standing = Standing::Blocked;
+                let node = self.stand(node, Standing::Blocked, at);
                 node.reason = Some(reason.clone());
             }
             Body::NodeStarted { node, attempt, .. } => {
-                let node = self.node(node);
-                node.standing = Standing::Unknown;
+                let node = self.stand(node, Standing::Unknown, at);
                 node.attempts = *attempt;
                 node.started_at = Some(at);
+                node.ended_at = None;
+                node.tries.push(Attempt {
+                    number: *attempt,
+                    started_at: at,
+                    ended_at: None,
+                    error: None,
+                });
             }
-            Body::NodeHit(hit) => {
-                let node = self.node(&hit.node);
-                node.standing = if hit.fetched {
-                    Standing::Fetched
-                } else {
-                    Standing::Hit
-                };
-                node.key.clone_from(&hit.key);
-                node.saved_seconds = hit.saved_seconds;
-                node.traced = hit.traced;
-                node.outputs.clone_from(&hit.outputs);
-                node.reason = None;
-            }
-            Body::NodeSucceeded(done) => {
-                let node = self.node(&done.node);
-                node.standing = Standing::Ran;
-                node.key.clone_from(&done.key);
-                node.seconds = done.seconds;
-                node.saved_seconds = 0.0;
-                node.cpu_seconds = done.cpu_seconds;
-                node.traced = done.traced;
-                node.exit_code = Some(0);
-                node.attempts = done.attempts;
-                node.undeclared.clone_from(&done.undeclared);
-                node.cutoff = done.cutoff;
-                node.outputs.clone_from(&done.outputs);
-                node.ended_at = Some(at);
-            }
-            Body::NodeFailed(failed) => {
-                let node = self.node(&failed.node);
-                node.standing = Standing::Failed;
-                node.key.clone_from(&failed.key);
-                node.seconds = failed.seconds;
-                node.exit_code = failed.exit_code;
-                node.attempts = failed.attempts;
-                node.error = Some(failed.error.clone());
-                node.tail.clone_from(&failed.tail);
-                node.ended_at = Some(at);
-            }
+            Body::NodeRetrying { node, error, .. } => close(self.node(node), at, Some(error)),
+            Body::NodeHit(hit) => self.hit(hit, at),
+            Body::NodeSucceeded(done) => self.succeeded(done, at),
+            Body::NodeFailed(failed) => self.failed(failed, at),
             Body::NodeBlocked { node, by } => {
-                let node = self.node(node);
-                node.standing = Standing::Blocked;
-                node.blocked_by.clone_from(by);
+                self.stand(node, Standing::Blocked, at)
+                    .blocked_by
+                    .clone_from(by);
             }
             Body::NodeCancelled { node } => {
-                let node = self.node(node);
-                node.standing = Standing::Cancelled;
-                node.ended_at = node.started_at.map(|_| at);
+                close(self.stand(node, Standing::Cancelled, at), at, None)
             }
+            Body::GroupStarted { group } => drop(self.groups.insert(group.clone(), State::Unknown)),
+            Body::GroupFinished { group, state } => drop(self.groups.insert(group.clone(), *state)),
             Body::Notice(notice) => self.notices.push(notice.clone()),
-            Body::NodeRetrying { .. }
-            | Body::NodeOverdue { .. }
+            Body::NodeOverdue { .. }
             | Body::NodeOutput { .. }
             | Body::ArtifactMaterialised { .. }
-            | Body::ArtifactStored { .. }
-            | Body::GroupStarted { .. }
-            | Body::GroupFinished { .. } => {}
+            | Body::ArtifactStored { .. } => {}
         }
+    }
+
+    fn stand(&mut self, name: &str, standing: Standing, at: u64) -> &mut NodeSummary {
+        let node = self.node(name);
+        node.standing = standing;
+        node.at = Some(at);
+        node
+    }
+
+    /// What ran in this run stays `ran` where it is judged again afterwards: that it cost time is a fact.
+    fn hit(&mut self, hit: &Hit, at: u64) {
+        let ran = self
+            .by_name
+            .get(&hit.node)
+            .is_some_and(|&at| self.nodes[at].exit_code == Some(0));
+        let standing = match (ran, hit.fetched) {
+            (true, _) => Standing::Ran,
+            (_, true) => Standing::Fetched,
+            _ => Standing::Hit,
+        };
+        let node = self.stand(&hit.node, standing, at);
+        node.key.clone_from(&hit.key);
+        node.outputs.clone_from(&hit.outputs);
+        if !ran {
+            node.saved_seconds = hit.saved_seconds;
+            node.traced = hit.traced;
+            node.reason = None;
+            // It was started and found that another process had made the outcome meanwhile.
+            node.attempts = 0;
+            node.tries.clear();
+            node.started_at = None;
+            node.ended_at = None;
+        }
+    }
+
+    fn succeeded(&mut self, done: &Succeeded, at: u64) {
+        let node = self.stand(&done.node, Standing::Ran, at);
+        node.key.clone_from(&done.key);
+        node.seconds = done.seconds;
+        node.saved_seconds = 0.0;
+        node.cpu_seconds = done.cpu_seconds;
+        node.max_rss = done.max_rss;
+        node.traced = done.traced;
+        node.exit_code = Some(0);
+        node.attempts = done.attempts;
+        node.undeclared.clone_from(&done.undeclared);
+        node.cutoff = done.cutoff;
+        node.outputs.clone_from(&done.outputs);
+        close(node, at, None);
+    }
+
+    fn failed(&mut self, failed: &Failed, at: u64) {
+        let node = self.stand(&failed.node, Standing::Failed, at);
+        node.key.clone_from(&failed.key);
+        node.seconds = failed.seconds;
+        node.saved_seconds = 0.0;
+        node.exit_code = failed.exit_code;
+        node.attempts = failed.attempts;
+        node.outputs.clear();
+        node.error = Some(failed.error.clone());
+        node.tail.clone_from(&failed.tail);
+        close(node, at, Some(&failed.error));
+    }
+
+    fn so_far(&self) -> Summary {
+        let heard = self.until.saturating_sub(self.at) as f64 / 1000.0;
+        let (status, seconds, error) = match &self.finished {
+            Some(finished) => (finished.status, finished.seconds, finished.error.as_ref()),
+            None => (Status::Interrupted, heard, None),
+        };
+        self.summary(&self.run, status, seconds, error)
     }
 
     fn counts(&self) -> (Counts, f64) {
@@ -467,11 +261,150 @@ impl Fold {
             counts,
             saved_seconds: saved,
             nodes: self.nodes.clone(),
+            groups: self.groups.clone(),
             notices: self.notices.clone(),
             error: error.cloned(),
             started: self.started.clone(),
             planned: self.planned.clone(),
             at: self.at,
+            until: self.until,
         }
+    }
+}
+
+/// Ends the attempt that goes on, if one does.
+fn close(node: &mut NodeSummary, at: u64, error: Option<&Problem>) {
+    if let Some(attempt) = node
+        .tries
+        .last_mut()
+        .filter(|attempt| attempt.ended_at.is_none())
+    {
+        attempt.ended_at = Some(at);
+        attempt.error = error.cloned();
+        node.ended_at = Some(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn of<'s>(summary: &'s Summary, name: &str) -> &'s NodeSummary {
+        summary
+            .nodes
+            .iter()
+            .find(|node| node.name == name)
+            .expect("a node of the sample")
+    }
+
+    #[test]
+    fn a_stream_read_back_gives_what_the_live_one_gave() {
+        let events = sample::failing();
+        let mut tally = Tally::default();
+        events.iter().for_each(|event| tally.take(event));
+        let live = tally.summary(
+            sample::RUN,
+            Status::Failed,
+            Duration::from_secs_f64(5.25),
+            Some(&sample::exit_1()),
+        );
+        assert_eq!(live.to_json(), Summary::of_events(&events).to_json());
+        let (reused, of) = live.reused_of();
+        assert_eq!((reused, of), (2, 6));
+        assert_eq!(live.saved_seconds, 12.5);
+    }
+
+    #[test]
+    fn attempts_are_kept_apart() {
+        let summary = Summary::of_events(&sample::failing());
+        let node = of(&summary, "train[gbm,2]");
+        assert_eq!(node.attempts, 2);
+        let ends: Vec<_> = node
+            .tries
+            .iter()
+            .map(|one| (one.number, one.ended_at.is_some(), one.error.is_some()))
+            .collect();
+        assert_eq!(ends, [(1, true, true), (2, true, false)]);
+    }
+
+    #[test]
+    fn what_had_started_when_the_stream_broke_off_is_unknown() {
+        let events = sample::failing();
+        for cut in 0..events.len() {
+            let summary = Summary::of_events(&events[..cut]);
+            assert!(!summary.ended);
+            assert_eq!(summary.state(), State::Unknown);
+            for node in summary
+                .nodes
+                .iter()
+                .filter(|node| node.tries.iter().any(|one| one.ended_at.is_none()))
+            {
+                assert_eq!(
+                    node.standing.state(),
+                    State::Unknown,
+                    "{} at {cut}",
+                    node.name
+                );
+                assert_eq!(node.standing.word(), "blocked");
+            }
+        }
+        let whole = Summary::of_events(&events);
+        assert!(whole.ended);
+        assert!(
+            whole
+                .nodes
+                .iter()
+                .all(|node| node.standing != Standing::Unknown)
+        );
+    }
+
+    #[test]
+    fn a_node_that_ran_and_is_judged_again_did_run() {
+        let mut events = sample::failing();
+        let hit = events
+            .iter()
+            .find(|event| matches!(event.body, Body::NodeHit(_)))
+            .expect("a hit")
+            .clone();
+        let Body::NodeHit(mut hit) = hit.body else {
+            unreachable!("found by its kind")
+        };
+        hit.node = "train[gbm,1]".into();
+        events.push(sample::event(99, 9000, Body::NodeHit(hit)));
+        let summary = Summary::of_events(&events);
+        let node = of(&summary, "train[gbm,1]");
+        assert_eq!(
+            (node.standing, node.saved_seconds, node.attempts),
+            (Standing::Ran, 0.0, 1)
+        );
+    }
+
+    #[test]
+    fn the_final_status_has_kubeflows_fields() {
+        let summary = Summary::of_events(&sample::failing());
+        let whole = final_status(&summary, &summary.run);
+        assert_eq!(whole["state"], "FAILED");
+        assert_eq!(whole["pipeline_job_resource_name"], sample::RUN);
+        assert_eq!(whole["error_code"], "exit");
+        assert!(
+            whole["error_message"]
+                .as_str()
+                .is_some_and(|text| text.contains("exit"))
+        );
+        let blocked = whole["nodes"]
+            .as_array()
+            .expect("nodes")
+            .iter()
+            .find(|node| node["name"] == "publish");
+        assert_eq!(blocked.expect("publish")["state"], "SKIPPED");
+        let task = final_status(&summary, "prepare");
+        assert_eq!(
+            (task["state"].as_str(), task.get("error_code")),
+            (Some("SUCCEEDED"), None)
+        );
+        assert_eq!(final_status(&summary, "training")["state"], "SUCCEEDED");
+        let lost = Summary::of_events(&sample::failing()[..12]);
+        assert_eq!(final_status(&lost, "run")["state"], "UNKNOWN");
     }
 }

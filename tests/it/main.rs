@@ -25,6 +25,7 @@ mod names;
 mod plan;
 mod restore;
 mod reuse;
+mod schema;
 mod secrets;
 mod signals;
 mod storage;
