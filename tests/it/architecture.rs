@@ -11,7 +11,14 @@ const CRATES: [(&str, &str, &str); 3] = [
 ];
 
 /// Packages that are language rather than tool: their names stand wherever a type is declared or a value built.
-const EVERYWHERE: [&str; 3] = ["serde", "serde_json", "rustc_hash"];
+const EVERYWHERE: [&str; 6] = [
+    "serde",
+    "serde_json",
+    "rustc_hash",
+    "rayon",
+    "rustix",
+    "libc",
+];
 
 /// Lines of a file without its unit tests.
 const LONGEST: usize = 600;

@@ -102,8 +102,9 @@ fn a_flipped_byte_anywhere() {
 
 #[test]
 fn damage_everywhere_at_once() {
+    type Spoil = fn(&mut Vec<u8>);
     let mut results = Vec::new();
-    let ways: [(&str, fn(&mut Vec<u8>)); 4] = [
+    let ways: [(&str, Spoil); 4] = [
         ("cut in half", |bytes| bytes.truncate(bytes.len() / 2)),
         ("emptied", |bytes| bytes.clear()),
         ("zeroed", |bytes| bytes.fill(0)),
