@@ -5,7 +5,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
-use crate::layers::Layer;
+use crate::layer::Layer;
 use crate::nearest::{did_you_mean, listing, nearest};
 use crate::place::At;
 use crate::quantity;

@@ -3,22 +3,8 @@
 //! Knows the names of the layers and how tables merge, not what the settings mean.
 
 use crate::diagnostic::Location;
+use crate::layer::Layer;
 use crate::raw::{Item, Raw, Table};
-
-/// Where a setting came from; later ones win.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Layer {
-    /// Built in.
-    Default,
-    /// The user's own file: `[store]` and `[defaults]` only.
-    User,
-    /// `jalon.toml`.
-    Project,
-    /// `[env.NAME]` of `jalon.toml`.
-    Env,
-    /// `-p` and other flags.
-    CommandLine,
-}
 
 /// A text to read.
 #[derive(Debug, Clone)]

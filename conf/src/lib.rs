@@ -6,6 +6,7 @@
 mod check;
 mod document;
 mod findings;
+mod layer;
 mod layers;
 mod lower;
 mod name_text;
@@ -30,7 +31,8 @@ pub mod value;
 
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub use document::{Document, Lowered, Request, Wanted, parse};
-pub use layers::{Layer, Setting, Text};
+pub use layer::Layer;
+pub use layers::{Setting, Text};
 pub use name::{Instance, Match, Selector};
 pub use nearest::nearest;
 pub use params::ParamsFile;

@@ -45,7 +45,9 @@ impl fmt::Display for Selector {
             Selector::Name { base, matches } => (base, matches),
         };
         f.write_str(base)?;
-        let Some(matches) = matches else { return Ok(()) };
+        let Some(matches) = matches else {
+            return Ok(());
+        };
         for (at, one) in matches.iter().enumerate() {
             f.write_str(if at == 0 { "[" } else { "," })?;
             match one {

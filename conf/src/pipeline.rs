@@ -30,6 +30,8 @@ pub struct Pipeline {
     pub default: Option<Vec<(Selector, Location)>>,
     /// All parameters, merged from files and `-p`.
     pub params: Value,
+    /// What each parameter file (or `-p KEY`) said, in merge order.
+    pub params_parts: Vec<(String, Value)>,
     /// `[store]`, merged over all layers.
     pub store: StoreSettings,
     /// `[pipeline] programs`.
@@ -44,6 +46,16 @@ pub struct Pipeline {
     pub finally: Vec<Finally>,
     /// `[[hook]]`, in definition order.
     pub hooks: Vec<Hook>,
+}
+
+impl Pipeline {
+    /// The file (or `-p KEY`) that gives the parameter at a dotted path its value: the last that has it.
+    pub fn origin_of_param(&self, path: &str) -> Option<&str> {
+        let mut parts = self.params_parts.iter().rev();
+        parts
+            .find(|(_, part)| part.get(path).is_some())
+            .map(|(file, _)| file.as_str())
+    }
 }
 
 /// A named dataset.

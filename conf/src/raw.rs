@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::layers::Layer;
+use crate::layer::Layer;
 use crate::place::At;
 use crate::value::Value;
 

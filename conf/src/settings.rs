@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::Location;
 use crate::findings::Findings;
-use crate::layers::{Layer, Setting};
+use crate::layer::Layer;
+use crate::layers::Setting;
 use crate::pipeline::{Link, StoreSettings};
 use crate::place::Texts;
 use crate::quantity;

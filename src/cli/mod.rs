@@ -25,8 +25,6 @@ pub fn main() -> ExitCode {
         jalon::worker::lifeline::serve(std::io::stdin().lock());
         return ExitCode::SUCCESS;
     }
-    // A reader that has had enough (`jalon log | head`) ends us quietly, as every other tool.
-    signals::default_pipe();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -40,6 +38,11 @@ pub fn main() -> ExitCode {
         }
     };
     let common = cli.common.clone();
+    // A reader that has had enough (`jalon log | head`) ends us quietly, as every other tool. Not so a run:
+    // a hook that does not read what it is told must not end it.
+    if !matches!(cli.verb, Verb::Run(_)) {
+        signals::default_pipe();
+    }
     match std::panic::catch_unwind(|| dispatch(cli)) {
         Ok(Ok(code)) => ExitCode::from(code),
         Ok(Err(failure)) => ExitCode::from(say(&common, &failure)),

@@ -109,7 +109,13 @@ impl Session {
         if write {
             make_private(&private);
         }
-        let store = Arc::new(LocalStore::open(&path, Mode::Auto)?);
+        // Looking must not leave a store behind.
+        let mode = if write || path.exists() {
+            Mode::Auto
+        } else {
+            Mode::ReadOnly
+        };
+        let store = Arc::new(LocalStore::open(&path, mode)?);
         let (cache, note) = jalon_store::index::open(&private.join("index"), &project.root, write);
         if let (Some(note), true) = (note, common.verbose > 0) {
             eprintln!("note: {note}");

@@ -9,13 +9,11 @@ use std::time::{Duration, Instant};
 use jalon_conf::pipeline::{ArtifactId, NodeId};
 use jalon_store::content::Content;
 use jalon_store::error::ReadError;
-use jalon_store::outcome::ActionRecord;
 
-use super::attempt::{Done, Job, Ran, Shop};
-use super::failure::Failure;
+use super::attempt::{Done, Job, Shop};
 use super::resources::Pools;
 use super::{Message, Options};
-use crate::event::{self, Body, Made, Problem, Shape};
+use crate::event::{self, Body, Problem};
 use crate::graph::Graph;
 use crate::history::History;
 use crate::judge::Judged;
@@ -25,16 +23,16 @@ use crate::verdict::Reason;
 
 /// The loop and what it knows.
 pub struct Drive<'r, 's> {
-    shop: &'r Shop<'s>,
+    pub(super) shop: &'r Shop<'s>,
     inputs: &'r plan::Inputs<'r>,
     plan: &'r Plan,
     options: &'r Options,
-    history: &'r History<'r>,
-    schedule: Schedule<'r, Content>,
-    judged: Vec<Option<Judged>>,
+    pub(super) history: &'r History<'r>,
+    pub(super) schedule: Schedule<'r, Content>,
+    pub(super) judged: Vec<Option<Judged>>,
     running: HashMap<NodeId, Running>,
     pools: Pools,
-    groups: HashMap<String, (u32, event::State)>,
+    pub(super) groups: HashMap<String, (u32, event::State)>,
     failed: bool,
     error: Option<Problem>,
     interrupted: bool,
@@ -96,7 +94,7 @@ impl<'r, 's> Drive<'r, 's> {
         }
     }
 
-    fn graph(&self) -> &'r Graph {
+    pub(super) fn graph(&self) -> &'r Graph {
         self.inputs.graph
     }
 
@@ -365,89 +363,6 @@ impl<'r, 's> Drive<'r, 's> {
         }
     }
 
-    fn ran(&mut self, node: NodeId, ran: &Ran) {
-        let graph = self.graph();
-        let name = graph.node(node).name.to_string();
-        let outcome = &ran.record.outcome;
-        let outputs = made(graph, node, &ran.record);
-        let before = self.history.of(&name).first();
-        let cutoff = !outputs.is_empty()
-            && before.is_some_and(|before| {
-                before.outputs.len() == outputs.len()
-                    && before.outputs.iter().all(|(name, old)| {
-                        outputs
-                            .get(name)
-                            .is_some_and(|new| new.digest == old.digest)
-                    })
-            });
-        if ran.recorded {
-            for (artifact, made) in &outputs {
-                let (artifact, digest, size) = (artifact.clone(), made.digest.clone(), made.size);
-                self.shop.bus.emit(Body::ArtifactStored {
-                    artifact,
-                    digest,
-                    size,
-                });
-            }
-        }
-        self.shop.bus.emit(Body::NodeSucceeded(event::Succeeded {
-            node: name,
-            key: ran.record.key.to_string(),
-            seconds: outcome.cost.wall_ms as f64 / 1000.0,
-            cpu_seconds: (outcome.cost.user_ms + outcome.cost.system_ms) as f64 / 1000.0,
-            max_rss: outcome.cost.max_rss_bytes,
-            attempts: ran.attempts,
-            cutoff,
-            traced: traced(&ran.record),
-            undeclared: Vec::new(),
-            transcript: outcome.transcript.map(|digest| digest.to_string()),
-            outputs,
-            recorded: ran.recorded,
-        }));
-        self.group_ends(node, event::State::Succeeded);
-        self.schedule.ran(
-            node,
-            outcome
-                .outputs
-                .iter()
-                .map(|output| output.content)
-                .collect(),
-        );
-    }
-
-    fn hit(&mut self, node: NodeId, record: &ActionRecord) {
-        let graph = self.graph();
-        self.shop.bus.emit(Body::NodeHit(event::Hit {
-            node: graph.node(node).name.to_string(),
-            key: record.key.to_string(),
-            saved_seconds: record.outcome.cost.wall_ms as f64 / 1000.0,
-            fetched: false,
-            traced: traced(record),
-            outputs: made(graph, node, record),
-        }));
-        self.group_ends(node, event::State::Succeeded);
-    }
-
-    fn failure(&mut self, node: NodeId, failure: Failure) {
-        let name = self.graph().node(node).name.to_string();
-        let key = self.judged[node.0 as usize]
-            .as_ref()
-            .map(|judged| judged.key().to_string())
-            .unwrap_or_default();
-        let problem = failure.problem.clone();
-        self.shop.bus.emit(Body::NodeFailed(event::Failed {
-            node: name,
-            key,
-            seconds: failure.wall.as_secs_f64(),
-            attempts: failure.attempts,
-            exit_code: failure.exit_code,
-            error: failure.problem,
-            transcript: failure.transcript.map(|digest| digest.to_string()),
-            tail: failure.tail,
-        }));
-        self.block(node, problem);
-    }
-
     /// A failure that no process had a part in.
     fn fail(&mut self, node: NodeId, problem: Problem) {
         self.shop.bus.emit(Body::NodeFailed(event::Failed {
@@ -463,7 +378,7 @@ impl<'r, 's> Drive<'r, 's> {
         self.block(node, problem);
     }
 
-    fn block(&mut self, node: NodeId, problem: Problem) {
+    pub(super) fn block(&mut self, node: NodeId, problem: Problem) {
         self.failed = true;
         let name = self.graph().node(node).name.to_string();
         self.error.get_or_insert(Problem {
@@ -489,37 +404,6 @@ impl<'r, 's> Drive<'r, 's> {
             node: self.graph().node(node).name.to_string(),
         });
         self.group_ends(node, event::State::Cancelled);
-    }
-
-    fn group_starts(&mut self, node: NodeId) {
-        let Some(group) = &self.graph().node(node).group else {
-            return;
-        };
-        if let Some((_, state @ event::State::Unknown)) = self.groups.get_mut(group) {
-            *state = event::State::Succeeded;
-            self.shop.bus.emit(Body::GroupStarted {
-                group: group.clone(),
-            });
-        }
-    }
-
-    fn group_ends(&mut self, node: NodeId, how: event::State) {
-        let Some(group) = &self.graph().node(node).group else {
-            return;
-        };
-        let Some((left, state)) = self.groups.get_mut(group) else {
-            return;
-        };
-        *left = left.saturating_sub(1);
-        if *state != event::State::Failed && how != event::State::Succeeded {
-            *state = how;
-        }
-        if *left == 0 && *state != event::State::Unknown {
-            self.shop.bus.emit(Body::GroupFinished {
-                group: group.clone(),
-                state: *state,
-            });
-        }
     }
 
     /// What never got its turn is said too.
@@ -581,53 +465,6 @@ fn spawn<'scope, 'r: 'scope, 's: 'scope>(
             }
         }
     });
-}
-
-fn made(
-    graph: &Graph,
-    node: NodeId,
-    record: &ActionRecord,
-) -> std::collections::BTreeMap<String, Made> {
-    let outputs = graph.makes(node).zip(&record.outcome.outputs);
-    outputs
-        .map(|(artifact, output)| {
-            let artifact = graph.artifact(artifact);
-            (
-                artifact.name.to_string(),
-                made_of(&output.content, &artifact.path),
-            )
-        })
-        .collect()
-}
-
-/// A content as reports show it.
-pub fn made_of(content: &Content, path: &str) -> Made {
-    Made {
-        digest: content.digest_hex(),
-        size: content.size(),
-        path: path.to_owned(),
-        shape: if content.is_tree() {
-            Shape::Directory
-        } else {
-            Shape::File
-        },
-        executable: matches!(
-            content,
-            Content::File {
-                executable: true,
-                ..
-            }
-        ),
-    }
-}
-
-fn traced(record: &ActionRecord) -> event::Traced {
-    use jalon_store::outcome::Traced;
-    match record.attestation.traced {
-        Traced::Full => event::Traced::Full,
-        Traced::Partial => event::Traced::Partial,
-        Traced::None => event::Traced::None,
-    }
 }
 
 fn problem(code: &str, message: impl Into<String>) -> Problem {

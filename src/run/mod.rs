@@ -5,6 +5,7 @@
 
 pub mod attempt;
 mod bus;
+mod capture;
 mod checkpoint;
 mod drive;
 mod failure;
@@ -14,6 +15,7 @@ mod hooks;
 mod preflight;
 mod render;
 pub mod resources;
+mod tell;
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -127,7 +129,6 @@ impl From<ReadError> for RunError {
     }
 }
 
-pub use drive::made_of;
 pub use preflight::Lack;
 
 /// What workers and signals tell the coordinator.

@@ -215,9 +215,10 @@ fn resolve(program: &OsStr, request: &Request<'_>) -> Option<PathBuf> {
         .iter()
         .find(|(name, _)| name == "PATH")
         .map_or(OsStr::new(PATH), |(_, path)| path);
-    let found =
-        std::env::split_paths(path).map(|directory| request.cwd.join(directory).join(program));
-    found.into_iter().find(|place| {
+    let directories = path.as_bytes().split(|&byte| byte == b':');
+    let mut found =
+        directories.map(|directory| request.cwd.join(OsStr::from_bytes(directory)).join(program));
+    found.find(|place| {
         place
             .metadata()
             .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)

@@ -1,7 +1,8 @@
 //! Patterns of files below the project: which files match now, in a stable order.
 //!
 //! `*` and `?` stay within one component, `**` spans any, and neither meets a name that begins with a dot
-//! unless the pattern's component does, as in a shell. Links are followed. `.git` and `.jalon` are never seen.
+//! unless the pattern's component does, as in a shell. Links are followed. `.git`, `.jalon` and
+//! the caches that tools keep (byte code and the like) are never seen.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -11,6 +12,15 @@ use walkdir::WalkDir;
 
 /// Directories that belong to tools, never to a pipeline.
 pub const PRIVATE: [&str; 2] = [".git", ".jalon"];
+
+/// Directories that tools fill beside the files they read. What is in them follows from those files.
+const CACHES: [&str; 5] = [
+    "__pycache__",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".ipynb_checkpoints",
+];
 
 /// A compiled pattern.
 #[derive(Debug)]
@@ -109,8 +119,11 @@ impl Pattern {
     }
 
     fn enters(&self, name: &[u8]) -> bool {
-        let private = PRIVATE.iter().any(|private| private.as_bytes() == name);
-        !private && (self.dots || !name.starts_with(b"."))
+        let closed = PRIVATE
+            .iter()
+            .chain(&CACHES)
+            .any(|closed| closed.as_bytes() == name);
+        !closed && !name.ends_with(b".pyc") && (self.dots || !name.starts_with(b"."))
     }
 }
 

@@ -146,7 +146,11 @@ impl OpenError {
 
     /// Whether the store could be read all the same.
     pub fn is_read_only(&self) -> bool {
-        matches!(self, Self::ReadOnly(_))
+        match self {
+            Self::ReadOnly(_) => true,
+            Self::Io(cause) => cause.is_read_only(),
+            _ => false,
+        }
     }
 }
 

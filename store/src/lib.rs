@@ -14,11 +14,11 @@ mod ingest;
 mod local;
 mod materialise;
 pub mod outcome;
+pub mod pin;
 pub mod record;
 pub mod tree;
 
 pub use fsck::VerifyReport;
 pub use gc::{GcPolicy, GcReport, GcRoots, Stats};
-pub use local::pin;
 pub use local::{Flight, Frames, LocalStore, Mode, TraceInfo, TraceWriter};
 pub use materialise::{LinkMode, can_reflink};

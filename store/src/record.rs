@@ -9,8 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::action::PathSet;
-use crate::local::pin::Pin;
+
 use crate::outcome::{ActionRecord, Explanation};
+use crate::pin::Pin;
 
 /// The first two bytes of a record.
 const MAGIC: [u8; 2] = *b"jR";

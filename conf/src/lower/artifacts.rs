@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Context;
-use super::nodes::Draft;
+use super::draft::Draft;
 use super::paths::{clean, clean_written, is_glob};
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;

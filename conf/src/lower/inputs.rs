@@ -1,7 +1,7 @@
 //! `in`: artifact names and selectors to the instances they bind.
 
 use super::artifacts::{Catalog, Family};
-use super::nodes::Draft;
+use super::draft::Draft;
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
 use crate::name::{Match, Selector};

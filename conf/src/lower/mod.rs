@@ -6,6 +6,7 @@
 mod artifacts;
 mod command;
 mod cycle;
+mod draft;
 mod ends;
 mod glob;
 mod inputs;
@@ -104,6 +105,7 @@ pub(crate) fn lower(
         finally,
         hooks,
         params: params.value,
+        params_parts: params.parts,
     })
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::artifacts::Catalog;
 use super::command::{Io, command};
+use super::draft::Draft;
 use super::matrix::{Matrix, Values, expand};
 use super::paths::{clean, clean_written};
 use super::run_settings::{self, Inherited};
@@ -12,44 +13,11 @@ use crate::diagnostic::{Diagnostic, Location};
 use crate::findings::Findings;
 use crate::name::{Instance, Selector};
 use crate::nearest::did_you_mean;
-use crate::pipeline::{ArtifactId, Cache, Command, Node, NodeId, Output};
-use crate::place::{At, clamp};
+use crate::pipeline::{Cache, Command, Node, NodeId, Output};
+use crate::place::clamp;
 use crate::raw::{Item, Table};
 use crate::scope::Scope;
 use crate::value::Value;
-
-/// A node's table with its instances numbered.
-pub(crate) struct Draft<'a> {
-    pub name: &'a str,
-    pub at: At,
-    pub table: &'a Table,
-    pub matrix: Matrix,
-    /// The matrix could not be read: the instances are unknown.
-    pub unexpanded: bool,
-    /// Id of the first instance.
-    pub first: u32,
-    /// For each instance, its outputs.
-    pub outputs: Vec<Vec<(String, ArtifactId)>>,
-    pub shaken: bool,
-}
-
-impl<'a> Draft<'a> {
-    /// References in one instance.
-    pub fn scope<'s>(&self, cx: &'s Context<'_>, values: &'s [(String, String)]) -> Scope<'s> {
-        Scope {
-            vars: cx.vars,
-            env: cx.env,
-            params: Some(cx.params),
-            matrix: Some(values),
-            shaken: self.shaken,
-        }
-    }
-
-    fn texts(&self, key: &str) -> impl Iterator<Item = (&'a str, At)> + use<'a> {
-        let items = self.table.get(key).and_then(Item::list).unwrap_or(&[]);
-        items.iter().filter_map(|i| Some((i.text()?, i.at)))
-    }
-}
 
 /// Numbers all instances.
 pub(crate) fn draft<'a>(cx: &Context<'a>, findings: &mut Findings) -> Vec<Draft<'a>> {

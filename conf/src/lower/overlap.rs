@@ -7,8 +7,8 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::artifacts::Catalog;
+use super::draft::Draft;
 use super::glob;
-use super::nodes::Draft;
 use super::paths;
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;

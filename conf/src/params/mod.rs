@@ -8,7 +8,7 @@ mod yaml;
 
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
-use crate::layers::Layer;
+use crate::layer::Layer;
 use crate::nearest::{listing, nearest};
 use crate::place::At;
 use crate::toml_text;
@@ -29,6 +29,8 @@ pub(crate) struct Params {
     pub value: Value,
     /// The files they came from, for messages.
     pub files: Vec<String>,
+    /// What each file (or `-p`) said, in merge order.
+    pub parts: Vec<(String, Value)>,
 }
 
 /// Reads and merges: later files over earlier ones, then `set`.
@@ -39,22 +41,30 @@ pub(crate) fn read(
 ) -> Params {
     let mut value = Value::Table(Vec::new());
     let mut names = Vec::with_capacity(files.len());
+    let mut parts = Vec::with_capacity(files.len());
     for file in files {
         names.push(file.file.clone());
         match read_file(&file, findings) {
-            Some(read) => value.merge(read),
+            Some(read) => {
+                parts.push((file.file.clone(), read.clone()));
+                value.merge(read);
+            }
             None => findings.shake("params"),
         }
     }
     for (key, text) in set {
         match set_one(key, text, findings) {
-            Some(set) => value.merge(set),
+            Some(set) => {
+                parts.push((format!("-p {key}"), set.clone()));
+                value.merge(set);
+            }
             None => findings.shake("params"),
         }
     }
     Params {
         value,
         files: names,
+        parts,
     }
 }
 

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use toml_parser::Source;
 use toml_parser::lexer::{Token, TokenKind};
 
-use crate::layers::Layer;
+use crate::layer::Layer;
 use crate::place::{At, clamp};
 use crate::raw::{Entry, Item, Raw, Table};
 use repair::{Broken, blank, broken_statement};

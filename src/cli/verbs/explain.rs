@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use jalon::action::field;
 use jalon::explain::{self, Difference};
 use jalon::history::History;
 use jalon::judge::{self, Judge};
@@ -119,9 +120,40 @@ fn answer(inputs: &plan::Inputs<'_>, plan: &plan::Plan, node: NodeId) -> Answer 
             best = Some(differences.len());
             answer.compared_with = Some((earlier.run.clone(), earlier.key.to_string()));
             answer.differences = differences;
+            answer
+                .differences
+                .iter_mut()
+                .for_each(|one| place(inputs, node, one));
         }
     }
     answer
+}
+
+/// Where to look for what changed.
+fn place(inputs: &plan::Inputs<'_>, node: NodeId, difference: &mut Difference) {
+    let pipeline = inputs.graph.pipeline();
+    let declared = &inputs.graph.node(node).at;
+    difference.place = match difference.field.as_str() {
+        field::PARAMS => pipeline
+            .origin_of_param(&difference.what)
+            .unwrap_or_default()
+            .to_owned(),
+        field::INPUT => {
+            let artifact = inputs
+                .graph
+                .find_artifact(&difference.what)
+                .map(|id| inputs.graph.artifact(id));
+            artifact
+                .map(|artifact| artifact.path.clone())
+                .unwrap_or_default()
+        }
+        field::ENV if !inputs.graph.node(node).env.contains_key(&difference.what) => {
+            format!("${}", difference.what)
+        }
+        field::CODE | field::OBSERVED => difference.what.clone(),
+        field::PLATFORM => String::new(),
+        _ => format!("{}:{}", declared.file, declared.line),
+    };
 }
 
 fn json(answer: &Answer) -> Value {

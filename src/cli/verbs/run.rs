@@ -50,7 +50,8 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
         eprintln!("note: the store could not be tidied: {error}");
     }
     if common.json {
-        println!("{}", summary.to_json());
+        // Whoever asked may have gone; what was done stays done.
+        let _ = writeln!(std::io::stdout().lock(), "{}", summary.to_json());
     }
     Ok(match summary.status {
         Status::Succeeded => exit::DONE,

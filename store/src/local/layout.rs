@@ -101,8 +101,15 @@ impl Layout {
                 path: self.root.clone(),
                 found: text,
             }),
+            // Damaged: what lies beside it says whether this is a store.
+            _ if self.has_shape() => Ok(false),
             _ => Err(OpenError::NotAStore(self.root.clone())),
         }
+    }
+
+    /// Whether the directories of a store are here, whatever has become of FORMAT.
+    fn has_shape(&self) -> bool {
+        self.packs().is_dir() && self.traces().is_dir()
     }
 
     /// Makes the directory a store, unless it holds something else. FORMAT comes first, so that a
@@ -110,7 +117,8 @@ impl Layout {
     pub(crate) fn create(&self) -> Result<(), OpenError> {
         fs::create_dir_all(&self.root).at("create", &self.root)?;
         if !self.recognise()? {
-            if !self.is_empty().at("list", &self.root)? && !self.recognise()? {
+            let foreign = !self.is_empty().at("list", &self.root)? && !self.has_shape();
+            if foreign && !self.recognise()? {
                 return Err(OpenError::NotAStore(self.root.clone()));
             }
             atomic::write(&self.root, &self.format(), FORMAT.as_bytes())?;

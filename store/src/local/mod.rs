@@ -3,13 +3,13 @@
 //! FORMAT.md has the bytes. Every read is verified: what does not hash to its name, or does not check
 //! out, is not there, and is counted.
 
+mod actions;
 pub(crate) mod atomic;
 mod index;
 pub(crate) mod layout;
 pub(crate) mod lock;
 pub(crate) mod pack;
 pub(crate) mod packs;
-pub mod pin;
 pub(crate) mod trace;
 
 use std::fs::{self, File};
@@ -20,11 +20,10 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use rustc_hash::FxHashSet;
 
-use crate::action::PathSet;
 use crate::content::Content;
-use crate::digest::{ActionKey, BlobDigest, Hasher, TreeDigest, WeakKey, pump};
+use crate::digest::{BlobDigest, Hasher, TreeDigest, WeakKey, pump};
 use crate::error::{At, IoAt, OpenError, ReadError, WriteError};
-use crate::outcome::{ActionRecord, Explanation};
+use crate::pin::Pin;
 use crate::record::{self, Record};
 use crate::tree::{Entry, Tree};
 use atomic::Temporary;
@@ -33,7 +32,6 @@ pub use lock::Flight;
 use lock::Lease;
 use pack::Kind;
 use packs::Packs;
-use pin::Pin;
 pub use trace::{Frames, TraceInfo, TraceWriter};
 
 /// Above this many loose blobs the whole file system is synced at once: a sync of one file costs
@@ -75,7 +73,8 @@ impl std::fmt::Debug for LocalStore {
 }
 
 impl LocalStore {
-    /// Opens a store, making it where there is none and it may be written.
+    /// Opens a store, making it where there is none and it may be written. One that is not there and may not
+    /// be written is read as an empty one.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -97,7 +96,7 @@ impl LocalStore {
                 }
                 Err(error) => return Err(error),
             }
-        } else if !layout.recognise()? {
+        } else if path.exists() && !layout.recognise()? {
             return Err(OpenError::NotAStore(path.to_owned()));
         }
         let lease = match Lease::open(&layout.lease(), read_only) {
@@ -378,107 +377,6 @@ impl LocalStore {
         true
     }
 
-    /// Keeps an outcome: what explains it and its path set first, the record last.
-    ///
-    /// # Errors
-    /// See [`WriteError`].
-    pub fn put_action(
-        &self,
-        record: &ActionRecord,
-        explanation: &Explanation,
-        set: &PathSet,
-    ) -> Result<(), WriteError> {
-        self.may_write()?;
-        if set.entries.len() > PathSet::MAX {
-            return Err(WriteError::TooManyPaths(set.entries.len()));
-        }
-        let append = |kind, key: &[u8; 32], bytes: Vec<u8>| self.packs.append(kind, key, &bytes);
-        append(
-            Kind::Explanation,
-            record.key.as_bytes(),
-            record::encode(explanation)?,
-        )?;
-        // They are tried newest first, so one that counts again is written again.
-        if self.path_sets(&record.weak)?.first() != Some(set) {
-            append(Kind::PathSet, record.weak.as_bytes(), record::encode(set)?)?;
-        }
-        append(Kind::Action, record.key.as_bytes(), record::encode(record)?)?;
-        Ok(())
-    }
-
-    /// The outcome under a strong key; damage is absence.
-    ///
-    /// # Errors
-    /// The disk did not answer.
-    pub fn action(&self, key: &ActionKey) -> Result<Option<ActionRecord>, ReadError> {
-        let forgotten = self
-            .packs
-            .find(Kind::Forget, key.as_bytes())?
-            .first()
-            .map(|found| found.frame.stamp);
-        for found in self.packs.find(Kind::Action, key.as_bytes())? {
-            if forgotten.is_some_and(|stamp| stamp > found.frame.stamp) {
-                return Ok(None);
-            }
-            if let Some(record) = self.record::<ActionRecord>(&found)?
-                && record.key == *key
-            {
-                return Ok(Some(record));
-            }
-        }
-        Ok(None)
-    }
-
-    /// What an outcome's key was computed from; damage is absence.
-    ///
-    /// # Errors
-    /// The disk did not answer.
-    pub fn explanation(&self, key: &ActionKey) -> Result<Option<Explanation>, ReadError> {
-        for found in self.packs.find(Kind::Explanation, key.as_bytes())? {
-            if let Some(explanation) = self.record(&found)? {
-                return Ok(Some(explanation));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The path sets under a weak key, newest first, each once.
-    ///
-    /// # Errors
-    /// The disk did not answer.
-    pub fn path_sets(&self, weak: &WeakKey) -> Result<Vec<PathSet>, ReadError> {
-        let mut sets: Vec<PathSet> = Vec::new();
-        for found in self.packs.find(Kind::PathSet, weak.as_bytes())? {
-            if let Some(set) = self.record(&found)?
-                && !sets.contains(&set)
-            {
-                sets.push(set);
-            }
-        }
-        Ok(sets)
-    }
-
-    fn record<T: Record>(&self, found: &packs::Found) -> Result<Option<T>, ReadError> {
-        match found.read()?.map(|bytes| record::decode(&bytes)) {
-            Some(Ok(record)) => Ok(Some(record)),
-            // Of a newer jalon: not for us, and not damaged.
-            Some(Err(record::RecordError::Newer(_))) => Ok(None),
-            _ => {
-                self.spoil(found);
-                Ok(None)
-            }
-        }
-    }
-
-    /// From now on earlier outcomes under this key do not count.
-    ///
-    /// # Errors
-    /// See [`WriteError`].
-    pub fn forget(&self, key: &ActionKey) -> Result<(), WriteError> {
-        self.may_write()?;
-        Ok(self.packs.append(Kind::Forget, key.as_bytes(), &[])?)
-    }
-
     /// Waits until nobody else flies this action; `None` if `cancelled` said so first. What the one
     /// before recorded is known then: look the action up again. A read-only store, where nothing can be
     /// recorded, makes nobody wait.
@@ -567,7 +465,10 @@ impl LocalStore {
         for entry in entries.flatten() {
             let bytes = fs::read(entry.path()).at("read", &entry.path())?;
             match record::decode(&bytes) {
-                Ok(pin) => pins.push((pin::name_of(&entry.file_name().to_string_lossy()), pin)),
+                Ok(pin) => pins.push((
+                    crate::pin::name_of(&entry.file_name().to_string_lossy()),
+                    pin,
+                )),
                 Err(_) => self.note_damage(),
             }
         }
@@ -576,7 +477,7 @@ impl LocalStore {
     }
 
     fn pin_path(&self, name: &str) -> PathBuf {
-        self.layout.pins().join(pin::file_name(name))
+        self.layout.pins().join(crate::pin::file_name(name))
     }
 
     /// Makes everything that was put durable: bytes first, then the records that name them.

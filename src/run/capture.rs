@@ -1,0 +1,218 @@
+//! After a node succeeded: its outputs taken, its inputs looked at again, its outcome kept.
+
+use std::time::Duration;
+
+use jalon_conf::pipeline::{Keep, Node};
+use jalon_store::action::{PathSet, strong_key};
+use jalon_store::digest::BlobDigest;
+use jalon_store::error::{IngestError, WriteError};
+use jalon_store::outcome::{
+    ActionRecord, Attestation, Cost, Explanation, Made, NamedContent, Outcome, Traced,
+};
+
+use super::attempt::{Job, Ran, Shop};
+use super::failure::Failure;
+use crate::judge::is_cached;
+use crate::worker::process::Ended;
+use crate::worker::transcript::{self, Kept, Transcript};
+use crate::workspace::fits;
+
+impl Shop<'_> {
+    /// The transcript's blob; what cannot be kept is lost with a notice, and the node goes on.
+    pub(super) fn keep(&self, transcript: Transcript) -> Option<BlobDigest> {
+        let (kept, lost) = transcript.finish();
+        let stored = match kept {
+            Kept::Nothing => return None,
+            Kept::Bytes(bytes) => self.store.put_bytes(&bytes),
+            Kept::File(path) => {
+                let stored = self.store.put_file(&path).map(|(digest, _)| digest);
+                transcript::discard(&path);
+                stored
+            }
+        };
+        if let Some(error) = lost {
+            self.bus.notice(
+                "output-lost",
+                format!("some of what nodes printed could not be kept: {error}"),
+            );
+        }
+        match stored {
+            Ok(digest) => Some(digest),
+            Err(WriteError::ReadOnly) => None,
+            Err(error) => {
+                self.bus.notice(
+                    "output-lost",
+                    format!("what a node printed could not be kept: {error}"),
+                );
+                None
+            }
+        }
+    }
+
+    /// The outputs, into the store where they are to be kept.
+    pub(super) fn capture(&self, node: &Node) -> Result<Vec<NamedContent>, Box<Failure>> {
+        let mut outputs = Vec::with_capacity(node.outputs.len());
+        for output in &node.outputs {
+            let artifact = self.graph().artifact(output.artifact);
+            let place = self.project.root.join(&artifact.path);
+            let keep = artifact.keep == Keep::Store && !self.store.is_read_only();
+            let wrong = |error: IngestError| {
+                Failure::new(
+                    "output",
+                    format!("the output {} cannot be taken: {error}", artifact.name),
+                    error.help().unwrap_or_default(),
+                )
+            };
+            let content = if keep {
+                match self.workspace.ingest(&place) {
+                    Ok(content) => Some(content),
+                    Err(error) if error.is_disk_full() || error.is_read_only() => {
+                        self.bus.notice(
+                            "not-kept",
+                            format!("{} cannot be kept in the store: {error}", artifact.name),
+                        );
+                        self.workspace.current(&artifact.path).map_err(wrong)?
+                    }
+                    Err(IngestError::Missing(_)) => None,
+                    Err(error) => return Err(wrong(error)),
+                }
+            } else {
+                self.workspace.current(&artifact.path).map_err(wrong)?
+            };
+            let Some(content) = content else {
+                let message = format!(
+                    "the node ended well but did not make {} ({})",
+                    artifact.path, artifact.name
+                );
+                let help = "every declared output must be there afterwards: make it, or take it out of `out`";
+                return Err(Failure::new("missing-output", message, help));
+            };
+            fits(artifact, &content).map_err(|wanted| {
+                let message = format!("{} is not {wanted}, as `out` says it is", artifact.path);
+                Failure::new(
+                    "wrong-shape",
+                    message,
+                    "a directory is declared with a trailing /",
+                )
+            })?;
+            outputs.push(NamedContent {
+                name: output.alias.clone(),
+                content,
+            });
+        }
+        for output in &node.outputs {
+            self.workspace
+                .taken(&self.graph().artifact(output.artifact).path);
+        }
+        Ok(outputs)
+    }
+
+    /// Keeps the outcome, unless an input moved under the node or nothing can be kept.
+    pub(super) fn record(
+        &self,
+        job: &Job,
+        node: &Node,
+        outputs: Vec<NamedContent>,
+        transcript: Option<BlobDigest>,
+        ended: &Ended,
+    ) -> Ran {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let cost = Cost {
+            wall_ms: millis(ended.wall),
+            user_ms: millis(ended.user),
+            system_ms: millis(ended.system),
+            max_rss_bytes: ended.max_rss,
+        };
+        let made = Made {
+            at_ms: (self.machine.now_ms)(),
+            run: self.bus.run().to_owned(),
+            node: node.name.to_string(),
+            project: self.project.name.clone(),
+            jalon: env!("CARGO_PKG_VERSION").to_owned(),
+            host: self.machine.host.clone(),
+        };
+        let attestation = Attestation {
+            traced: Traced::None,
+            ..Attestation::default()
+        };
+        let outcome = Outcome {
+            outputs,
+            transcript,
+            cost,
+        };
+        let weak = job.judged.weak;
+        let record = ActionRecord {
+            key: strong_key(&weak, &[]),
+            weak,
+            outcome,
+            attestation,
+            made,
+        };
+        let recorded = is_cached(node) && !self.moved(job, node) && self.put(job, &record);
+        Ran {
+            record,
+            attempts: 1,
+            recorded,
+        }
+    }
+
+    fn put(&self, job: &Job, record: &ActionRecord) -> bool {
+        let explanation = Explanation {
+            derivation: (*job.judged.derivation).clone(),
+            observed: Vec::new(),
+        };
+        match self
+            .store
+            .put_action(record, &explanation, &PathSet::default())
+        {
+            Ok(()) => true,
+            Err(WriteError::ReadOnly) => {
+                self.bus.notice(
+                    "store-read-only",
+                    "the store is read-only: what runs now cannot be kept",
+                );
+                false
+            }
+            Err(error) => {
+                self.bus
+                    .notice("not-kept", format!("what ran cannot be kept: {error}"));
+                false
+            }
+        }
+    }
+
+    /// Whether something declared changed between its digest and now.
+    fn moved(&self, job: &Job, node: &Node) -> bool {
+        let graph = self.graph();
+        let mut moved: Option<String> = None;
+        for &(id, content) in &job.inputs {
+            let artifact = graph.artifact(id);
+            let now = if artifact.producer.is_none() {
+                self.workspace.source(artifact).ok()
+            } else {
+                self.workspace.current(&artifact.path).ok().flatten()
+            };
+            if now != Some(content) {
+                moved.get_or_insert_with(|| artifact.name.to_string());
+            }
+        }
+        let code = self.judge.code(job.node);
+        let now: Vec<_> = node
+            .code
+            .iter()
+            .filter_map(|(path, _)| self.workspace.code(path).ok())
+            .flatten()
+            .collect();
+        if **code != now {
+            moved.get_or_insert_with(|| "its code".to_owned());
+        }
+        if let Some(what) = &moved {
+            let text = format!(
+                "{what} changed while {} ran, so what it gave is not kept; run again",
+                node.name
+            );
+            self.bus.notice("input-moved", text);
+        }
+        moved.is_some()
+    }
+}

@@ -1,0 +1,151 @@
+//! What the coordinator tells the bus when a node has ended, and what that means for the schedule.
+
+use std::collections::BTreeMap;
+
+use jalon_conf::pipeline::NodeId;
+use jalon_store::outcome::ActionRecord;
+
+use super::attempt::Ran;
+use super::drive::Drive;
+use super::failure::Failure;
+use crate::event::{self, Body, Made};
+use crate::graph::Graph;
+use crate::report::made_of;
+
+impl Drive<'_, '_> {
+    pub(super) fn ran(&mut self, node: NodeId, ran: &Ran) {
+        let graph = self.graph();
+        let name = graph.node(node).name.to_string();
+        let outcome = &ran.record.outcome;
+        let outputs = made(graph, node, &ran.record);
+        let before = self.history.of(&name).first();
+        let cutoff = !outputs.is_empty()
+            && before.is_some_and(|before| {
+                before.outputs.len() == outputs.len()
+                    && before.outputs.iter().all(|(name, old)| {
+                        outputs
+                            .get(name)
+                            .is_some_and(|new| new.digest == old.digest)
+                    })
+            });
+        if ran.recorded {
+            for (artifact, made) in &outputs {
+                let (artifact, digest, size) = (artifact.clone(), made.digest.clone(), made.size);
+                self.shop.bus.emit(Body::ArtifactStored {
+                    artifact,
+                    digest,
+                    size,
+                });
+            }
+        }
+        self.shop.bus.emit(Body::NodeSucceeded(event::Succeeded {
+            node: name,
+            key: ran.record.key.to_string(),
+            seconds: outcome.cost.wall_ms as f64 / 1000.0,
+            cpu_seconds: (outcome.cost.user_ms + outcome.cost.system_ms) as f64 / 1000.0,
+            max_rss: outcome.cost.max_rss_bytes,
+            attempts: ran.attempts,
+            cutoff,
+            traced: traced(&ran.record),
+            undeclared: Vec::new(),
+            transcript: outcome.transcript.map(|digest| digest.to_string()),
+            outputs,
+            recorded: ran.recorded,
+        }));
+        self.group_ends(node, event::State::Succeeded);
+        self.schedule.ran(
+            node,
+            outcome
+                .outputs
+                .iter()
+                .map(|output| output.content)
+                .collect(),
+        );
+    }
+
+    pub(super) fn hit(&mut self, node: NodeId, record: &ActionRecord) {
+        let graph = self.graph();
+        self.shop.bus.emit(Body::NodeHit(event::Hit {
+            node: graph.node(node).name.to_string(),
+            key: record.key.to_string(),
+            saved_seconds: record.outcome.cost.wall_ms as f64 / 1000.0,
+            fetched: false,
+            traced: traced(record),
+            outputs: made(graph, node, record),
+        }));
+        self.group_ends(node, event::State::Succeeded);
+    }
+
+    pub(super) fn failure(&mut self, node: NodeId, failure: Failure) {
+        let name = self.graph().node(node).name.to_string();
+        let key = self.judged[node.0 as usize]
+            .as_ref()
+            .map(|judged| judged.key().to_string())
+            .unwrap_or_default();
+        let problem = failure.problem.clone();
+        self.shop.bus.emit(Body::NodeFailed(event::Failed {
+            node: name,
+            key,
+            seconds: failure.wall.as_secs_f64(),
+            attempts: failure.attempts,
+            exit_code: failure.exit_code,
+            error: failure.problem,
+            transcript: failure.transcript.map(|digest| digest.to_string()),
+            tail: failure.tail,
+        }));
+        self.block(node, problem);
+    }
+
+    pub(super) fn group_starts(&mut self, node: NodeId) {
+        let Some(group) = &self.graph().node(node).group else {
+            return;
+        };
+        if let Some((_, state @ event::State::Unknown)) = self.groups.get_mut(group) {
+            *state = event::State::Succeeded;
+            self.shop.bus.emit(Body::GroupStarted {
+                group: group.clone(),
+            });
+        }
+    }
+
+    pub(super) fn group_ends(&mut self, node: NodeId, how: event::State) {
+        let Some(group) = &self.graph().node(node).group else {
+            return;
+        };
+        let Some((left, state)) = self.groups.get_mut(group) else {
+            return;
+        };
+        *left = left.saturating_sub(1);
+        if *state != event::State::Failed && how != event::State::Succeeded {
+            *state = how;
+        }
+        if *left == 0 && *state != event::State::Unknown {
+            self.shop.bus.emit(Body::GroupFinished {
+                group: group.clone(),
+                state: *state,
+            });
+        }
+    }
+}
+
+fn made(graph: &Graph, node: NodeId, record: &ActionRecord) -> BTreeMap<String, Made> {
+    let outputs = graph.makes(node).zip(&record.outcome.outputs);
+    outputs
+        .map(|(artifact, output)| {
+            let artifact = graph.artifact(artifact);
+            (
+                artifact.name.to_string(),
+                made_of(&output.content, &artifact.path),
+            )
+        })
+        .collect()
+}
+
+fn traced(record: &ActionRecord) -> event::Traced {
+    use jalon_store::outcome::Traced;
+    match record.attestation.traced {
+        Traced::Full => event::Traced::Full,
+        Traced::Partial => event::Traced::Partial,
+        Traced::None => event::Traced::None,
+    }
+}
