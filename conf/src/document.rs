@@ -10,20 +10,10 @@ use crate::nearest::did_you_mean;
 use crate::params::ParamsFile;
 use crate::pipeline::Pipeline;
 use crate::raw::{Raw, Table};
+use crate::request::Request;
 use crate::scope::{PARAMS_TOO_EARLY, Scope, resolve_vars};
 use crate::settings;
 use crate::toml_text;
-
-/// What the caller asks for.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// `--env`.
-    pub env: String,
-    /// `-p key=value`, in order.
-    pub set: Vec<(String, String)>,
-    /// jalon's own version, for `requires`.
-    pub version: String,
-}
 
 /// A parameter file or glob that the definition asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

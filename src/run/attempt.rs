@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -406,7 +407,10 @@ impl Shop<'_> {
         if !std::fs::read(&place).is_ok_and(|bytes| bytes == json.as_bytes()) {
             let directory = self.project.root.join(PRIVATE_DIRECTORY).join("params");
             std::fs::create_dir_all(&directory)?;
-            let temporary = directory.join(format!("{}.{}.tmp", &digest[..16], self.bus.run()));
+            // Equal subtrees are written by several workers at once, each to a name of its own.
+            static WRITTEN: AtomicU64 = AtomicU64::new(0);
+            let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+            let temporary = directory.join(format!("{}.{number}.tmp", self.bus.run()));
             std::fs::write(&temporary, &json)?;
             std::fs::rename(&temporary, &place)?;
         }

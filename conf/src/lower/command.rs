@@ -1,7 +1,6 @@
 //! `cmd`: text with references to the pieces that the runner fills in and quotes.
 
 use super::artifacts::Catalog;
-use super::nodes::covers;
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
 use crate::nearest::{did_you_mean, listing};
@@ -405,4 +404,10 @@ fn push_text(pieces: &mut Vec<Piece>, text: String) {
     } else if !text.is_empty() || pieces.is_empty() {
         pieces.push(Piece::Text(text));
     }
+}
+
+/// Whether declaring `declared` makes `path` visible.
+pub(crate) fn covers(declared: &str, path: &str) -> bool {
+    path.strip_prefix(declared)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

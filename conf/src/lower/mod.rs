@@ -17,12 +17,12 @@ pub(crate) mod paths;
 mod run_settings;
 
 use crate::diagnostic::Diagnostic;
-use crate::document::Request;
 use crate::findings::Findings;
 use crate::name::Selector;
 use crate::params::{self, Params, ParamsFile};
 use crate::pipeline::{Pipeline, Programs};
 use crate::raw::{Item, Table};
+use crate::request::Request;
 use crate::scope::{Scope, Vars, resolve_vars};
 use crate::settings;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::artifacts::Catalog;
-use super::command::{Io, command};
+use super::command::{Io, command, covers};
 use super::draft::Draft;
 use super::matrix::{Matrix, Values, expand};
 use super::paths::{clean, clean_written};
@@ -306,10 +306,4 @@ impl Builder<'_, '_> {
             )
         })
     }
-}
-
-/// Whether declaring `declared` makes `path` visible.
-pub(crate) fn covers(declared: &str, path: &str) -> bool {
-    path.strip_prefix(declared)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -24,7 +24,7 @@ use crate::content::Content;
 use crate::digest::{BlobDigest, Hasher, TreeDigest, WeakKey, pump};
 use crate::error::{At, IoAt, OpenError, ReadError, WriteError};
 use crate::pin::Pin;
-use crate::record::{self, Record};
+use crate::record;
 use crate::tree::{Entry, Tree};
 use atomic::Temporary;
 use layout::{LOOSE, Layout};
