@@ -54,12 +54,9 @@ impl Binary {
         self.base.join("store")
     }
 
-    /// Does something to one of every so many files of the store, the marker by which it is known as one aside.
+    /// Does something to one of every so many files of the store.
     fn some_of_store(&self, every: u32, mut change: impl FnMut(&Path)) {
-        let files = files_below(&self.store())
-            .into_iter()
-            .filter(|file| !file.ends_with("FORMAT"));
-        for (index, file) in files.enumerate() {
+        for (index, file) in files_below(&self.store()).into_iter().enumerate() {
             if (index as u32).is_multiple_of(every) {
                 change(&file);
             }
