@@ -22,6 +22,9 @@ use super::exit::{self, Failure};
 /// The variable that names the store, over the definition.
 const STORE: &str = "JALON_STORE";
 
+/// The variable that says what the machine has of named pools.
+const POOLS: &str = "JALON_POOLS";
+
 /// A project with its store.
 pub struct Session {
     /// What jalon was started with.
@@ -313,6 +316,7 @@ pub fn machine() -> Machine {
     if gpus > 0 {
         pools.insert("gpu".to_owned(), gpus as f64);
     }
+    pools.extend(declared_pools());
     let libc = if cfg!(target_env = "musl") {
         "musl"
     } else if cfg!(target_os = "linux") {
@@ -337,6 +341,18 @@ pub fn machine() -> Machine {
         program: std::env::current_exe().ok(),
         now_ms,
     }
+}
+
+/// `JALON_POOLS=gpu=2,licence=4`: what this machine has of pools that cannot be found out.
+fn declared_pools() -> BTreeMap<String, f64> {
+    let text = std::env::var(POOLS).unwrap_or_default();
+    let entries = text.split(',').filter_map(|entry| entry.split_once('='));
+    entries
+        .filter_map(|(name, count)| {
+            Some((name.trim().to_owned(), count.trim().parse::<f64>().ok()?))
+        })
+        .filter(|(name, count)| !name.is_empty() && count.is_finite() && *count >= 0.0)
+        .collect()
 }
 
 /// Memory in bytes: the machine's, or the smaller limit of the control group.

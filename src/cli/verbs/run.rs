@@ -111,11 +111,16 @@ pub fn refused(session: &Session, error: RunError) -> Failure {
                     "{} asks for {} = {wanted}, but this machine has {capacity}",
                     node.name, one.pool
                 );
-                let help = "lower it, or overlay it for this machine in an [env.NAME]";
+                let found_out = matches!(one.pool.as_str(), "cpu" | "mem");
+                let help = if found_out || session.machine.pools.contains_key(&one.pool) {
+                    "lower it, or overlay it for this machine in an [env.NAME]".to_owned()
+                } else {
+                    format!("a pool that nobody declared holds 1: JALON_POOLS={}={wanted} says what there is", one.pool)
+                };
                 problem(
                     "beyond-machine",
                     message,
-                    help,
+                    &help,
                     node.resources.at.as_ref().or(Some(&node.at)),
                 )
             });
