@@ -36,7 +36,7 @@ pub fn hashed_texts(caller: &Variables) -> impl Iterator<Item = (&OsString, &OsS
     caller.iter().filter(|(name, _)| is_text(name))
 }
 
-/// What everyone who is executed for the user sees: [`PASSED`], the hashed ones, and those named.
+/// What everyone who is executed for the user sees: the fixed few, the hashed ones, and those named.
 pub fn base(caller: &Variables, pass: &[String]) -> Variables {
     caller
         .iter()
