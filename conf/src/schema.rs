@@ -95,7 +95,8 @@ fn map(keys: Keys, inner: &'static Shape, overlay: bool) -> Entries {
 
 fn object(fields: &'static [Field], other: Option<&'static Shape>, overlay: bool) -> Entries {
     let property = |f: &Field| {
-        let inside_env = overlay || f.key == "env" && std::ptr::eq(fields, DEFINITION.fields());
+        // The definition's own `[env]`, not a node's: only there do all tables stand beside it.
+        let inside_env = overlay || f.key == "env" && fields.iter().any(|g| g.key == "pipeline");
         let mut entries = entries(f.shape, inside_env);
         entries.push(("description".to_owned(), text(f.doc)));
         (f.key.to_owned(), Value::Table(entries))
