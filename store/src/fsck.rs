@@ -7,7 +7,7 @@ use crate::error::{At, VerifyError};
 use crate::local::LocalStore;
 use crate::local::pack::Kind;
 use crate::outcome::{ActionRecord, Explanation};
-use crate::record;
+use crate::record::{self, RecordError};
 use crate::tree::Tree;
 
 /// What verification found.
@@ -72,7 +72,7 @@ impl LocalStore {
         }
         if torn {
             // Merging copies only what is right. While others use the store, it waits for the next time.
-            let _ = self.alone(|| Ok(self.packs.replace(|_| true)?));
+            let _ = self.alone(|| Ok(self.packs.replace(|_| true, is_right)?));
         }
         Ok(report)
     }
@@ -89,17 +89,25 @@ fn name(kind: Kind) -> &'static str {
     }
 }
 
-fn is_right(kind: u8, key: &[u8; 32], bytes: &[u8]) -> bool {
+/// Whether a payload is what its key says. A record of a newer jalon is no damage.
+pub(crate) fn is_right(kind: u8, key: &[u8; 32], bytes: &[u8]) -> bool {
     match Kind::from_byte(kind) {
         Some(Kind::Blob) => BlobDigest::of(bytes).as_bytes() == key,
         Some(Kind::Tree) => {
             Tree::digest_of(bytes) == TreeDigest::from_bytes(*key) && Tree::decode(bytes).is_ok()
         }
-        Some(Kind::Action) => {
-            record::decode::<ActionRecord>(bytes).is_ok_and(|record| record.key.as_bytes() == key)
-        }
-        Some(Kind::Explanation) => record::decode::<Explanation>(bytes).is_ok(),
-        Some(Kind::PathSet) => record::decode::<crate::action::PathSet>(bytes).is_ok(),
+        Some(Kind::Action) => believed(record::decode::<ActionRecord>(bytes), |record| {
+            record.key.as_bytes() == key
+        }),
+        Some(Kind::Explanation) => believed(record::decode::<Explanation>(bytes), |_| true),
+        Some(Kind::PathSet) => believed(record::decode::<crate::action::PathSet>(bytes), |_| true),
         Some(Kind::Forget) | None => true,
+    }
+}
+
+fn believed<T>(record: Result<T, RecordError>, fits: impl Fn(&T) -> bool) -> bool {
+    match record {
+        Ok(record) => fits(&record),
+        Err(cause) => matches!(cause, RecordError::Newer(_)),
     }
 }

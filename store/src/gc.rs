@@ -12,6 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::content::Content;
 use crate::digest::{ActionKey, BlobDigest, TreeDigest};
 use crate::error::{At, GcError, IoAt};
+use crate::fsck::is_right;
 use crate::local::lock::{Flight, Lease};
 use crate::local::pack::{Frame, Kind};
 use crate::local::{LocalStore, atomic, trace};
@@ -100,7 +101,7 @@ impl LocalStore {
         if self.is_read_only() || self.packs.count() <= MANY {
             return Ok(());
         }
-        match self.alone(|| Ok(self.packs.replace(|_| true)?)) {
+        match self.alone(|| Ok(self.packs.replace(|_| true, is_right)?)) {
             Ok(_) | Err(GcError::Busy) => Ok(()),
             Err(error) => Err(error),
         }
@@ -271,7 +272,7 @@ impl LocalStore {
             }
         }
         if any && !dry {
-            self.packs.replace(keep)?;
+            self.packs.replace(keep, is_right)?;
         }
         Ok(())
     }

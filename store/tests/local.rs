@@ -672,3 +672,30 @@ fn a_tower_of_directories_is_an_error() {
     );
     assert!(matches!(ingest(450), Err(IngestError::Io(_))));
 }
+
+#[test]
+fn wrong_bytes_under_a_right_key_do_not_outlive_the_right_ones() {
+    let bytes = b"right";
+    let root = tempfile::tempdir().unwrap();
+    let digest = open(root.path()).put_bytes(bytes).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    open(other.path()).put_bytes(b"wrong").unwrap();
+    let pack = files(&other.path().join("packs"), ".pack").remove(0);
+    let mut frame = fs::read(&pack).unwrap();
+    // The oldest stamp, and the key of another blob, with a header that holds.
+    frame[24..32].fill(0);
+    frame[40..72].copy_from_slice(digest.as_bytes());
+    let mut check = jalon_store::digest::Hasher::context("jalon 1 frame");
+    check.update(&frame[16..80]);
+    frame[80..88].copy_from_slice(&check.finish()[..8]);
+    fs::write(root.path().join("packs/foreign.pack"), frame).unwrap();
+    let store = open(root.path());
+    assert_eq!(store.verify(&mut |_| ()).unwrap().damaged.len(), 1);
+    assert_eq!(
+        store.read_blob(&digest).unwrap().as_deref(),
+        Some(&bytes[..])
+    );
+    drop(store);
+    let report = open(root.path()).verify(&mut |_| ()).unwrap();
+    assert_eq!(report.damaged, Vec::<String>::new());
+}

@@ -255,7 +255,8 @@ impl Writer {
         stamp: u64,
         payload: &[u8],
     ) -> Result<Frame, IoAt> {
-        self.stamp = stamp.max(self.stamp + 1);
+        // A pack from elsewhere may have the last stamp there is; merging it must not end here.
+        self.stamp = stamp.max(self.stamp.saturating_add(1));
         let frame = Frame {
             kind,
             key: *key,

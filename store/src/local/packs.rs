@@ -361,7 +361,13 @@ impl Packs {
     }
 
     /// Writes these frames into one new pack and removes all others. Only under the exclusive lease.
-    pub(crate) fn replace(&self, keep: impl Fn(&Frame) -> bool) -> Result<u64, IoAt> {
+    /// `right` is asked of a kind, a key and a payload: a frame that is not what its key says must not
+    /// stand for a later one that is.
+    pub(crate) fn replace(
+        &self,
+        keep: impl Fn(&Frame) -> bool,
+        right: impl Fn(u8, &[u8; 32], &[u8]) -> bool,
+    ) -> Result<u64, IoAt> {
         self.seal()?;
         let old: Vec<PathBuf> = {
             let packs = self.packs.read().unwrap_or_else(PoisonError::into_inner);
@@ -386,6 +392,9 @@ impl Packs {
                 let Some(payload) = found.read()? else {
                     continue;
                 };
+                if !right(found.frame.kind, &found.frame.key, &payload) {
+                    continue;
+                }
                 let single =
                     found.frame.kind == Kind::Blob as u8 || found.frame.kind == Kind::Tree as u8;
                 if single && !written.insert((found.frame.kind, found.frame.key)) {
