@@ -93,6 +93,10 @@ pub enum Access {
     Link,
     /// A directory's names were listed.
     Listing,
+    /// Its type was asked for, and if it is a file, its size.
+    Stat,
+    /// It was looked for as a module of a language: the path with any of the endings that a module may have.
+    Module,
 }
 
 /// What a path in a path set is relative to.
@@ -102,8 +106,20 @@ pub enum Place {
     Project,
     /// The root directory: the outcome is bound to this host.
     Absolute,
-    /// A language environment, where the path is the name of a distribution.
+    /// A language environment: the program that belongs to it as for [`Place::Program`], a colon, the name of
+    /// a distribution, or of a module where it was looked for as one.
     Distribution,
+    /// The user's home directory.
+    Home,
+    /// A program, by the name under which it is found on the search path, or by its path.
+    Program,
+}
+
+impl Place {
+    /// Whether what is found there may differ between hosts without the project being another.
+    pub fn is_elsewhere(self) -> bool {
+        matches!(self, Self::Absolute | Self::Home)
+    }
 }
 
 /// A path that an execution was observed to use.
@@ -172,6 +188,13 @@ pub enum Seen {
     Directory(TreeDigest),
     /// A distribution or a program in this version, RECORD digest included where there is one.
     Version(String),
+    /// A file of this size; its bytes were not asked for.
+    Size {
+        /// Bytes.
+        size: u64,
+        /// Whether its owner may execute it.
+        executable: bool,
+    },
 }
 
 impl Seen {
@@ -186,6 +209,7 @@ impl Seen {
             Self::Listing(digest) => to.variant(4).digest(digest.as_bytes()),
             Self::Directory(digest) => to.variant(5).digest(digest.as_bytes()),
             Self::Version(version) => to.variant(6).text(version),
+            Self::Size { size, executable } => to.variant(7).number(*size).truth(*executable),
         };
     }
 }
@@ -207,6 +231,8 @@ impl PathEntry {
             Place::Project => 0,
             Place::Absolute => 1,
             Place::Distribution => 2,
+            Place::Home => 3,
+            Place::Program => 4,
         });
         to.bytes(&self.path);
         to.variant(match self.access {
@@ -214,6 +240,8 @@ impl PathEntry {
             Access::Existence => 1,
             Access::Link => 2,
             Access::Listing => 3,
+            Access::Stat => 4,
+            Access::Module => 5,
         });
     }
 }
