@@ -105,6 +105,7 @@ fn one(
         stdin: Some(status.as_bytes()),
         timeout: finally.timeout,
         mask: &shop.mask,
+        trace: None,
     };
     let name = format!("finally.{}", finally.name);
     let mut live = |stream, bytes: &[u8]| {

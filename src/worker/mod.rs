@@ -5,5 +5,8 @@
 pub mod environment;
 pub mod lifeline;
 pub mod mask;
+pub mod observed;
 pub mod process;
+mod spawn;
+pub mod trace;
 pub mod transcript;

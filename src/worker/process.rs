@@ -5,21 +5,27 @@
 //! being taken. Knows nothing of nodes.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::lifeline::Lifeline;
 use super::mask::Mask;
+use super::observed::Observed;
+use super::spawn::{self, SpawnError, Start};
+use super::trace::{self, Trace};
 use super::transcript::Transcript;
 
 /// Where programs are looked for without a PATH.
@@ -45,6 +51,8 @@ pub struct Request<'a> {
     pub timeout: Option<Duration>,
     /// Secrets to hide in what it prints.
     pub mask: &'a Mask,
+    /// What is to be noted of what it does with paths.
+    pub trace: Option<&'a Trace<'a>>,
 }
 
 /// How it ended.
@@ -75,6 +83,8 @@ pub struct Ended {
     pub system: Duration,
     /// Largest resident set of one process, in bytes.
     pub max_rss: u64,
+    /// What it was seen to do with paths.
+    pub observed: Observed,
 }
 
 impl Ended {
@@ -85,6 +95,7 @@ impl Ended {
             user: Duration::ZERO,
             system: Duration::ZERO,
             max_rss: 0,
+            observed: Observed::nothing("it was not started"),
         }
     }
 }
@@ -161,47 +172,131 @@ fn execute(
     transcript: &mut Transcript,
     live: &mut dyn FnMut(u8, &[u8]),
 ) -> Ended {
-    let Some((program, arguments)) = request.argv.split_first() else {
-        return Ended::not_started(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "an empty command",
-        ));
+    let Some(program) = request.argv.first() else {
+        let empty = io::Error::new(io::ErrorKind::InvalidInput, "an empty command");
+        return Ended::not_started(empty);
     };
     let Some(place) = resolve(program, request) else {
         return Ended::not_started(io::ErrorKind::NotFound.into());
     };
-    let mut command = Command::new(place);
-    command
-        .arg0(program)
-        .args(arguments)
-        .current_dir(request.cwd)
-        .env_clear()
-        .envs(request.env.iter().map(|(name, value)| (name, value)))
-        .stdin(if request.stdin.is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
-    let started = Instant::now();
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(error) => return Ended::not_started(error),
+    let mut run = |child: &mut Child| {
+        if let Some(lifeline) = lifeline {
+            lifeline.guard(child.pid);
+        }
+        feed(child, request.stdin);
+        let mut watch = Watch::new(request, child.pid, child.started);
+        watch.follow(child, cancel, transcript, live);
+        let ended = watch.end(child, transcript, live);
+        if let Some(lifeline) = lifeline {
+            lifeline.release(child.pid);
+        }
+        ended
     };
-    let group = Pid::from_child(&child);
-    if let Some(lifeline) = lifeline {
-        lifeline.guard(group);
+    let Some(trace) = request.trace else {
+        return match Child::start(request, &place, None) {
+            Ok(mut child) => run(&mut child),
+            Err(SpawnError::Execute(error) | SpawnError::Filter(error)) => {
+                Ended::not_started(error)
+            }
+        };
+    };
+    traced(request, &place, trace, run)
+}
+
+/// Executes with every path noted; where the kernel takes no filter, without.
+fn traced(
+    request: &Request<'_>,
+    place: &Path,
+    trace: &Trace<'_>,
+    run: impl FnOnce(&mut Child) -> Ended,
+) -> Ended {
+    let pair = socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    );
+    let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+    let ((ours, theirs), stop) = match (pair, stop) {
+        (Ok(pair), Ok(stop)) => (pair, stop),
+        (Err(error), _) | (_, Err(error)) => return Ended::not_started(error.into()),
+    };
+    let filter = trace::program();
+    std::thread::scope(|scope| {
+        // The child's first call of interest is its exec, and it waits in it for this thread.
+        let stop_here = stop.as_fd();
+        let observer = scope.spawn(move || {
+            let listener = spawn::receive(ours.as_fd());
+            listener.map(|listener| trace::watch(trace, &listener, stop_here))
+        });
+        let started = Child::start(request, place, Some((&filter, theirs.as_fd())));
+        drop(theirs);
+        let (mut ended, refused) = match started {
+            Ok(mut child) => (run(&mut child), None),
+            Err(SpawnError::Execute(error)) => (Ended::not_started(error), None),
+            Err(SpawnError::Filter(error)) => match Child::start(request, place, None) {
+                Ok(mut child) => (run(&mut child), Some(error)),
+                Err(SpawnError::Execute(error) | SpawnError::Filter(error)) => {
+                    (Ended::not_started(error), None)
+                }
+            },
+        };
+        let _ = rustix::io::write(&stop, &1u64.to_ne_bytes());
+        let observed = observer.join().ok().flatten();
+        ended.observed = match (observed, refused) {
+            (_, Some(error)) => {
+                Observed::nothing(format!("the kernel takes no filter here: {error}"))
+            }
+            (Some(observed), None) => observed,
+            (None, None) => Observed::nothing("the observer did not start"),
+        };
+        ended
+    })
+}
+
+/// A process that was started, and our ends of its streams.
+struct Child {
+    pid: Pid,
+    started: Instant,
+    stdin: Option<File>,
+    stdout: Option<File>,
+    stderr: Option<File>,
+}
+
+impl Child {
+    fn start(
+        request: &Request<'_>,
+        place: &Path,
+        filter: Option<(&[libc::sock_filter], BorrowedFd<'_>)>,
+    ) -> Result<Child, SpawnError> {
+        let failed = |error: rustix::io::Errno| SpawnError::Execute(error.into());
+        let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(failed);
+        let (out, out_theirs) = pipe()?;
+        let (err, err_theirs) = pipe()?;
+        let (stdin_theirs, stdin) = match request.stdin {
+            Some(_) => pipe().map(|(read, write)| (read, Some(write)))?,
+            None => {
+                let null = File::open("/dev/null").map_err(SpawnError::Execute)?;
+                (OwnedFd::from(null), None)
+            }
+        };
+        let started = Instant::now();
+        let pid = spawn::spawn(&Start {
+            program: place,
+            argv: request.argv,
+            env: request.env,
+            cwd: request.cwd,
+            stdio: [stdin_theirs.as_fd(), out_theirs.as_fd(), err_theirs.as_fd()],
+            filter,
+        })?;
+        Ok(Child {
+            pid,
+            started,
+            stdin: stdin.map(File::from),
+            stdout: Some(out.into()),
+            stderr: Some(err.into()),
+        })
     }
-    feed(&mut child, request.stdin);
-    let mut watch = Watch::new(request, group, started);
-    watch.follow(&mut child, cancel, transcript, live);
-    let ended = watch.end(&mut child, transcript, live);
-    if let Some(lifeline) = lifeline {
-        lifeline.release(group);
-    }
-    ended
 }
 
 /// The program's file. Found here, for to search the child's own PATH the standard library would have to
@@ -389,6 +484,7 @@ impl<'a> Watch<'a> {
             user,
             system,
             max_rss,
+            observed: Observed::nothing("it was not asked for"),
         }
     }
 }
@@ -457,15 +553,15 @@ fn has_ended(pid: Pid) -> bool {
 }
 
 /// Reaps the child with what it cost: user time, system time, largest resident set in bytes.
-fn reap(child: &mut Child) -> (ExitStatus, Duration, Duration, u64) {
+fn reap(child: &Child) -> (ExitStatus, Duration, Duration, u64) {
     let mut status = 0;
     // SAFETY: an all-zero rusage is a valid one; wait4 writes both on success, and the pid is that of a
-    // child that nobody else reaps (std reaps only in `wait`, which is not called before).
+    // child that nobody else reaps.
     let (reaped, usage) = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         let mut reaped = -1;
         for _ in 0..1000 {
-            reaped = libc::wait4(child.id() as i32, &raw mut status, 0, &raw mut usage);
+            reaped = libc::wait4(child.pid.as_raw_pid(), &raw mut status, 0, &raw mut usage);
             if reaped >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
                 break;
             }
@@ -473,17 +569,19 @@ fn reap(child: &mut Child) -> (ExitStatus, Duration, Duration, u64) {
         (reaped, usage)
     };
     if reaped < 0 {
-        let status = child
-            .wait()
-            .unwrap_or_else(|_| ExitStatus::from_raw(0x7f00));
-        return (status, Duration::ZERO, Duration::ZERO, 0);
+        // Somebody took it from us; how it ended is not known, and that is no success.
+        return (
+            ExitStatus::from_raw(0x7f00),
+            Duration::ZERO,
+            Duration::ZERO,
+            0,
+        );
     }
     let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
-    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
     (
         ExitStatus::from_raw(status),
         time(usage.ru_utime),
         time(usage.ru_stime),
-        usage.ru_maxrss as u64 * unit,
+        usage.ru_maxrss as u64 * 1024,
     )
 }

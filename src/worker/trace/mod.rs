@@ -1,0 +1,518 @@
+//! Seeing what a process tree does with paths: a seccomp filter stops the calls of interest in the kernel
+//! (`filter`), a thread here notes each (`tracee` reads what it names) and lets it go on.
+//!
+//! Nothing is decided or refused, and what a call gives is not awaited: a path set is the paths that were
+//! used, and what lies there is looked at by whoever folds them. Works without privileges, for every program
+//! however it is linked, across exec and fork; it cannot be left. Source: seccomp_unotify(2). Knows
+//! nothing of projects.
+
+mod filter;
+mod tracee;
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
+use rustix::process::{Pid, Signal, kill_process};
+
+pub use filter::program;
+
+use self::filter::{Call, Flags, Follow};
+use self::tracee::Tracee;
+use super::observed::{Extent, Kind, Look, Notebook, Observed, Stamp, Uses};
+
+/// How long what a node left behind is waited for after it was killed.
+const STRAGGLERS: Duration = Duration::from_millis(500);
+/// A file changed within this time before it was first seen might be changed again without a trace in its
+/// stamp: kernel clocks tick every 1 to 10 ms, network file systems' coarser.
+const TICK: i128 = 20_000_000;
+/// Below this name, which nothing can ever have, a language runtime tells what it looks for (see
+/// `python/observe.py`): `/proc/jalon/module/NAME`, and `/proc/jalon/find` before it lists a directory.
+pub const WORD: &[u8] = b"/proc/jalon/";
+
+/// What to look for.
+pub struct Trace<'a> {
+    /// Directories whose files are only counted, unless they are executed: absolute, with a closing slash.
+    pub system: &'a [Vec<u8>],
+    /// Directories that are none of those, even if they lie in one.
+    pub ours: &'a [Vec<u8>],
+    /// Looks at what was seen when it was seen.
+    pub look: &'a dyn Look,
+}
+
+impl std::fmt::Debug for Trace<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Trace")
+    }
+}
+
+/// Notes what happens on a listener until nobody is left who could be heard. Once `stop` is readable, what
+/// still runs is a straggler, and is killed when it is met.
+pub fn watch(trace: &Trace<'_>, listener: &OwnedFd, stop: BorrowedFd<'_>) -> Observed {
+    let mut watch = Watch {
+        trace,
+        notebook: Notebook::default(),
+        finding: FxHashMap::default(),
+        modules: Vec::new(),
+        network: false,
+        system: 0,
+        gaps: Vec::new(),
+        path: Vec::new(),
+        stopped: None,
+    };
+    wake_together(listener);
+    watch.follow(listener, stop);
+    Observed {
+        extent: if watch.gaps.is_empty() {
+            Extent::Full
+        } else {
+            Extent::Partial(watch.gaps)
+        },
+        sightings: watch.notebook.close(),
+        modules: watch.modules,
+        network: watch.network,
+        system: watch.system,
+    }
+}
+
+/// Lets the kernel hand over on one processor, which saves most of a round trip's time (Linux 6.6).
+fn wake_together(listener: &OwnedFd) {
+    const SYNC_WAKE_UP: libc::c_ulong = 1;
+    // SAFETY: takes a number; kernels that do not know it refuse it, and nothing depends on it.
+    unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+            SYNC_WAKE_UP,
+        );
+    }
+}
+
+struct Watch<'a> {
+    trace: &'a Trace<'a>,
+    notebook: Notebook,
+    /// Threads whose next listing looks for modules.
+    finding: FxHashMap<u32, ()>,
+    modules: Vec<String>,
+    network: bool,
+    system: u64,
+    gaps: Vec<String>,
+    /// The path at hand; one buffer for all.
+    path: Vec<u8>,
+    stopped: Option<Instant>,
+}
+
+impl Watch<'_> {
+    fn follow(&mut self, listener: &OwnedFd, stop: BorrowedFd<'_>) {
+        loop {
+            let mut fds = [
+                PollFd::from_borrowed_fd(listener.as_fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(stop, PollFlags::IN),
+            ];
+            let (fds, wait) = match self.stopped {
+                None => (&mut fds[..], None),
+                Some(since) => {
+                    let left = STRAGGLERS.saturating_sub(since.elapsed());
+                    if left.is_zero() {
+                        return self.gap("processes that it left behind are still running");
+                    }
+                    (&mut fds[..1], Some(left))
+                }
+            };
+            let wait = wait.map(|wait| Timespec {
+                tv_sec: wait.as_secs() as i64,
+                tv_nsec: i64::from(wait.subsec_nanos()),
+            });
+            match poll(fds, wait.as_ref()) {
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => {
+                    return self.gap(&format!("its calls could not be waited for: {error}"));
+                }
+            }
+            let ready = fds[0].revents();
+            if ready.contains(PollFlags::IN) {
+                if let Some(call) = receive(listener.as_raw_fd()) {
+                    self.see(&call);
+                    if self.stopped.is_some() {
+                        end(call.pid);
+                    }
+                    go_on(listener.as_raw_fd(), call.id);
+                }
+            } else if !ready.is_empty() {
+                return;
+            }
+            if self.stopped.is_none() && fds.get(1).is_some_and(|stop| !stop.revents().is_empty()) {
+                self.stopped = Some(Instant::now());
+            }
+        }
+    }
+
+    fn gap(&mut self, why: &str) {
+        if !self.gaps.iter().any(|known| known == why) {
+            self.gaps.push(why.to_owned());
+        }
+    }
+
+    fn see(&mut self, seen: &libc::seccomp_notif) {
+        if seen.data.arch != filter::ARCHITECTURE {
+            return self.gap("it ran a program of another architecture");
+        }
+        let Some(call) = filter::call(seen.data.nr) else {
+            return self.gap("it made a system call that is not known");
+        };
+        let tracee = Tracee { thread: seen.pid };
+        let arguments = seen.data.args;
+        match call {
+            Call::Socket => {
+                let family = arguments[0] as i32;
+                self.network |= family == libc::AF_INET || family == libc::AF_INET6;
+            }
+            Call::Elsewhere => self.gap("it changed its root, mounts or namespaces"),
+            Call::Move(directories, paths, stays) => {
+                for at in 0..2 {
+                    let uses = match (at, stays) {
+                        (0, true) => Uses::READ,
+                        (0, false) => Uses::READ.and(Uses::REMOVE),
+                        _ => Uses::WRITE,
+                    };
+                    if self.name(tracee, &arguments, directories[at], paths[at]) {
+                        self.used(uses);
+                    }
+                }
+            }
+            Call::Open(directory, path, flags) => {
+                let flags = match flags {
+                    Flags::Argument(at) => arguments[at as usize] as i32,
+                    Flags::Always(flags) => flags,
+                    Flags::Behind(at) => tracee.word(arguments[at as usize]).unwrap_or(0) as i32,
+                };
+                if self.name(tracee, &arguments, directory, path) {
+                    self.opened(tracee, flags);
+                }
+            }
+            Call::Stat(directory, path, follow) => {
+                let no_follow = match follow {
+                    Follow::Always => false,
+                    Follow::Never => true,
+                    Follow::Unless(at) => {
+                        arguments[at as usize] as i32 & libc::AT_SYMLINK_NOFOLLOW != 0
+                    }
+                };
+                let uses = if no_follow { Uses::LINK } else { Uses::STAT };
+                self.named(tracee, &arguments, directory, path, uses);
+            }
+            Call::Access(directory, path) => {
+                self.named(tracee, &arguments, directory, path, Uses::ACCESS)
+            }
+            Call::Link(directory, path) => {
+                self.named(tracee, &arguments, directory, path, Uses::LINK)
+            }
+            Call::Execute(directory, path) => {
+                self.named(tracee, &arguments, directory, path, Uses::EXECUTE)
+            }
+            Call::Write(directory, path) => {
+                self.named(tracee, &arguments, directory, path, Uses::WRITE)
+            }
+            Call::MakeDirectory(directory, path) => {
+                if self.name(tracee, &arguments, directory, path) {
+                    let absent = self.is_absent();
+                    self.used(if absent { Uses::WRITE } else { Uses::STAT });
+                }
+            }
+            Call::Remove(directory, path) => {
+                if self.name(tracee, &arguments, directory, path) {
+                    let absent = self.is_absent();
+                    self.used(if absent { Uses::STAT } else { Uses::REMOVE });
+                }
+            }
+        }
+    }
+
+    fn named(
+        &mut self,
+        tracee: Tracee,
+        arguments: &[u64; 6],
+        directory: Option<u8>,
+        path: u8,
+        uses: Uses,
+    ) {
+        if self.name(tracee, arguments, directory, path) {
+            self.used(uses);
+        }
+    }
+
+    /// Reads the path that a call names into [`Watch::path`]; `false` where there is none to note.
+    fn name(
+        &mut self,
+        tracee: Tracee,
+        arguments: &[u64; 6],
+        directory: Option<u8>,
+        path: u8,
+    ) -> bool {
+        let address = arguments[path as usize];
+        if address == 0 {
+            return false;
+        }
+        let directory = directory.map(|at| arguments[at as usize] as i32);
+        let mut buffer = std::mem::take(&mut self.path);
+        let read = tracee.text(address, &mut buffer);
+        // Nothing is named by an empty path; what a descriptor stands for was noted when it was opened.
+        let found = read.and_then(|()| match buffer.is_empty() {
+            true => Ok(false),
+            false => tracee.absolute(directory, &mut buffer).map(|()| true),
+        });
+        self.path = buffer;
+        match found {
+            Ok(found) => found && !self.word(tracee.thread),
+            // Addresses and descriptors that the kernel will refuse too, or a process that was just killed.
+            Err(error) if is_theirs(&error) => false,
+            Err(error) => {
+                self.gap(&format!("what it named could not be read: {error}"));
+                false
+            }
+        }
+    }
+
+    /// Takes what a language runtime tells.
+    fn word(&mut self, thread: u32) -> bool {
+        let Some(word) = self.path.strip_prefix(WORD) else {
+            return false;
+        };
+        if let Some(module) = word.strip_prefix(b"module/") {
+            self.modules
+                .push(String::from_utf8_lossy(module).into_owned());
+        } else if word == b"find" {
+            self.finding.insert(thread, ());
+        }
+        true
+    }
+
+    fn opened(&mut self, tracee: Tracee, flags: i32) {
+        if flags & libc::O_PATH != 0 {
+            return self.used(Uses::STAT);
+        }
+        if flags & libc::O_TMPFILE == libc::O_TMPFILE {
+            return;
+        }
+        let writes = flags & libc::O_ACCMODE != libc::O_RDONLY;
+        let reads = flags & libc::O_ACCMODE != libc::O_WRONLY;
+        let creates = flags & libc::O_CREAT != 0;
+        if flags & libc::O_DIRECTORY != 0 || (!writes && self.is_directory()) {
+            let finds = self.finding.remove(&tracee.thread).is_some();
+            return self.used(if finds { Uses::FIND } else { Uses::LIST });
+        }
+        let absent = self.is_absent();
+        let fresh = flags & libc::O_TRUNC != 0 || (creates && flags & libc::O_EXCL != 0);
+        self.used(match (writes, creates, absent) {
+            (false, false, _) | (false, true, false) => Uses::READ,
+            (false, true, true) => Uses::WRITE,
+            (true, false, true) => Uses::STAT,
+            (true, true, true) => Uses::WRITE,
+            (true, _, false) if fresh => Uses::WRITE,
+            (true, _, false) if reads => Uses::READ.and(Uses::WRITE),
+            // Written in part or at the end: what was there stays, and is not learnt from.
+            (true, _, false) => Uses::WRITE,
+        });
+    }
+
+    fn is_absent(&mut self) -> bool {
+        match self.notebook.known(&self.path) {
+            // Looked at again: it may have been made or taken away since.
+            Some(_) => stamp(&self.path).is_none(),
+            None => self.enter().is_none(),
+        }
+    }
+
+    fn is_directory(&mut self) -> bool {
+        let first = match self.notebook.known(&self.path) {
+            Some(known) if known.stamped && known.first.is_some() => known.first,
+            Some(_) => stamp(&self.path),
+            None => self.enter(),
+        };
+        first.is_some_and(|stamp| stamp.kind == Kind::Directory)
+    }
+
+    /// Enters the path at hand with what lies there now.
+    fn enter(&mut self) -> Option<Stamp> {
+        let found = stamp(&self.path);
+        if !self.is_system() {
+            self.notebook.enter(&self.path, Some(found));
+        }
+        found
+    }
+
+    fn is_system(&self) -> bool {
+        let below = |directory: &Vec<u8>| self.path.starts_with(directory);
+        self.trace.system.iter().any(below)
+            && !self.trace.ours.iter().any(below)
+            && !is_distributed(&self.path)
+    }
+
+    /// Notes the use of the path at hand.
+    fn used(&mut self, uses: Uses) {
+        match self.notebook.known(&self.path) {
+            // Order counts where it was made, and is told only by noting it.
+            Some(known)
+                if known.uses.has(uses) && (known.learnt_at.is_some() || !uses.learns()) =>
+            {
+                return;
+            }
+            Some(_) => {}
+            None if is_distributed(&self.path) => {
+                self.notebook.enter(&self.path, None);
+            }
+            None if self.is_system() => {
+                self.system += 1;
+                if !uses.has(Uses::EXECUTE) {
+                    return;
+                }
+                self.notebook.enter(&self.path, None);
+            }
+            None => {
+                self.enter();
+            }
+        }
+        self.notebook.note(&self.path, uses);
+        self.mark(uses);
+        if uses.has(Uses::EXECUTE) {
+            self.interpreter();
+        }
+    }
+
+    /// Takes a digest where a stamp would not tell a change.
+    fn mark(&mut self, uses: Uses) {
+        let Some(known) = self.notebook.known(&self.path) else {
+            return;
+        };
+        let Some(first) = known.first.filter(|_| known.mark.is_none()) else {
+            return;
+        };
+        let names = uses.any(Uses::LIST.and(Uses::FIND));
+        let young = uses.any(Uses::READ.and(Uses::EXECUTE)) && now() - first.ctime < TICK;
+        if (names || young) && known.made_at.is_none() {
+            let mark = self
+                .trace
+                .look
+                .mark(Path::new(std::ffi::OsStr::from_bytes(&self.path)), names);
+            self.notebook.enter(&self.path, None).mark = mark;
+        }
+    }
+
+    /// The kernel opens what a script names in its first line without a call that a filter sees.
+    fn interpreter(&mut self) {
+        let Some(program) = shebang(&self.path) else {
+            return;
+        };
+        let script = std::mem::replace(&mut self.path, program);
+        self.used(Uses::EXECUTE);
+        self.path = script;
+    }
+}
+
+/// Files of a language's package directories are noted wherever they lie, and stand for their package.
+fn is_distributed(path: &[u8]) -> bool {
+    let parts = [b"/site-packages/".as_slice(), b"/dist-packages/"];
+    parts
+        .iter()
+        .any(|part| path.windows(part.len()).any(|window| window == *part))
+}
+
+fn is_theirs(error: &io::Error) -> bool {
+    let theirs = [
+        libc::EFAULT,
+        libc::ESRCH,
+        libc::ENOENT,
+        libc::EBADF,
+        libc::ENAMETOOLONG,
+        libc::EIO,
+    ];
+    error.kind() == io::ErrorKind::InvalidData
+        || error
+            .raw_os_error()
+            .is_some_and(|number| theirs.contains(&number))
+}
+
+/// The interpreter that a script's first line names.
+fn shebang(path: &[u8]) -> Option<Vec<u8>> {
+    use std::io::Read;
+    let mut file = std::fs::File::open(Path::new(std::ffi::OsStr::from_bytes(path))).ok()?;
+    let mut start = [0u8; 256];
+    let length = file.read(&mut start).ok()?;
+    let line = start[..length].strip_prefix(b"#!")?;
+    let line = line.split(|&byte| byte == b'\n').next()?.trim_ascii();
+    let program = line.split(u8::is_ascii_whitespace).next()?;
+    (program.first() == Some(&b'/')).then(|| program.to_vec())
+}
+
+fn now() -> i128 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
+}
+
+/// What lies at a path now; nothing where a link leads nowhere.
+pub fn stamp(path: &[u8]) -> Option<Stamp> {
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    let here = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    let link = FileType::from_raw_mode(here.st_mode) == FileType::Symlink;
+    let found = if link {
+        statat(CWD, path, AtFlags::empty()).ok()?
+    } else {
+        here
+    };
+    Some(read(&found, link))
+}
+
+fn read(found: &Stat, link: bool) -> Stamp {
+    let time = |seconds: i64, nanos: u64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    Stamp {
+        kind: match FileType::from_raw_mode(found.st_mode) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Directory,
+            _ => Kind::Other,
+        },
+        link,
+        identity: (found.st_dev, found.st_ino),
+        size: found.st_size as u64,
+        mtime: time(found.st_mtime, found.st_mtime_nsec),
+        ctime: time(found.st_ctime, found.st_ctime_nsec),
+    }
+}
+
+fn receive(listener: RawFd) -> Option<libc::seccomp_notif> {
+    // SAFETY: the kernel wants the structure zeroed and fills it; zeroes are valid in it.
+    unsafe {
+        let mut call: libc::seccomp_notif = std::mem::zeroed();
+        let got = libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut call);
+        // Whoever called may have been killed meanwhile.
+        (got == 0).then_some(call)
+    }
+}
+
+fn go_on(listener: RawFd, id: u64) {
+    let response = libc::seccomp_notif_resp {
+        id,
+        val: 0,
+        error: 0,
+        flags: libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
+    };
+    // SAFETY: the kernel reads the structure; one that is no longer waited for is refused.
+    unsafe {
+        libc::ioctl(
+            listener,
+            libc::SECCOMP_IOCTL_NOTIF_SEND,
+            &raw const response,
+        );
+    }
+}
+
+fn end(thread: u32) {
+    if let Some(pid) = Pid::from_raw(thread as i32) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}

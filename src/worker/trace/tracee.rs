@@ -1,0 +1,168 @@
+//! A stopped process: what its arguments point to, and where its relative paths begin.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+/// A thread that is stopped in a system call.
+#[derive(Debug, Clone, Copy)]
+pub struct Tracee {
+    /// Its number.
+    pub thread: u32,
+}
+
+/// Longest path that the kernel takes (`PATH_MAX`).
+const LONGEST: usize = 4096;
+const PAGE: usize = 4096;
+
+impl Tracee {
+    /// The text at an address, up to its zero byte, into `to`.
+    ///
+    /// # Errors
+    /// It is not there, or the memory may not be read.
+    pub fn text(self, address: u64, to: &mut Vec<u8>) -> io::Result<()> {
+        to.clear();
+        let mut at = address as usize;
+        while to.len() < LONGEST {
+            // Never over the end of a page in one go: the next one need not be there.
+            let length = (PAGE - at % PAGE).min(LONGEST - to.len());
+            let before = to.len();
+            to.resize(before + length, 0);
+            let got = self.read(at, &mut to[before..])?;
+            to.truncate(before + got);
+            if let Some(end) = to[before..].iter().position(|&byte| byte == 0) {
+                to.truncate(before + end);
+                return Ok(());
+            }
+            if got == 0 {
+                break;
+            }
+            at += got;
+        }
+        Err(io::ErrorKind::InvalidData.into())
+    }
+
+    /// Eight bytes at an address.
+    ///
+    /// # Errors
+    /// As [`Tracee::text`].
+    pub fn word(self, address: u64) -> io::Result<u64> {
+        let mut bytes = [0; 8];
+        match self.read(address as usize, &mut bytes)? {
+            8 => Ok(u64::from_ne_bytes(bytes)),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    fn read(self, address: usize, to: &mut [u8]) -> io::Result<usize> {
+        let local = libc::iovec {
+            iov_base: to.as_mut_ptr().cast(),
+            iov_len: to.len(),
+        };
+        let remote = libc::iovec {
+            iov_base: address as *mut libc::c_void,
+            iov_len: to.len(),
+        };
+        // SAFETY: the local vector is `to`; the remote one is only an address in the other process.
+        let got = unsafe {
+            libc::process_vm_readv(
+                self.thread as i32,
+                &raw const local,
+                1,
+                &raw const remote,
+                1,
+                0,
+            )
+        };
+        usize::try_from(got).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// Makes a path absolute, without `.`, `..` and empty parts: in place, from what the process named.
+    ///
+    /// # Errors
+    /// It is gone, or what it is relative to cannot be found out.
+    pub fn absolute(self, directory: Option<i32>, path: &mut Vec<u8>) -> io::Result<()> {
+        if path.first() != Some(&b'/') {
+            let base = match directory {
+                None | Some(libc::AT_FDCWD) => format!("/proc/{}/cwd", self.thread),
+                Some(fd) => format!("/proc/{}/fd/{fd}", self.thread),
+            };
+            let mut whole = std::fs::read_link(base)?.into_os_string().into_vec();
+            if whole.first() != Some(&b'/') {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            whole.push(b'/');
+            whole.extend_from_slice(path);
+            *path = whole;
+        }
+        if !is_normal(path) {
+            *path = normal(path);
+        }
+        Ok(())
+    }
+}
+
+/// Whether an absolute path has no part that says nothing.
+fn is_normal(path: &[u8]) -> bool {
+    let mut parts = path[1..].split(|&byte| byte == b'/');
+    path.len() == 1 || !parts.any(|part| matches!(part, b"" | b"." | b".."))
+}
+
+/// Where `..` follows a link it means the parent of what the link leads to, so the way there is walked.
+fn normal(path: &[u8]) -> Vec<u8> {
+    let mut whole: Vec<u8> = Vec::with_capacity(path.len());
+    for part in path.split(|&byte| byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                if let Ok(real) = std::fs::canonicalize(Path::new(OsStr::from_bytes(&whole))) {
+                    whole = real.into_os_string().into_vec();
+                }
+                let parent = whole.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+                whole.truncate(parent);
+            }
+            part => {
+                whole.push(b'/');
+                whole.extend_from_slice(part);
+            }
+        }
+    }
+    if whole.is_empty() {
+        whole.push(b'/');
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lose_what_says_nothing() {
+        for (path, expected) in [
+            ("/", "/"),
+            ("/a//b", "/a/b"),
+            ("/a/./b/", "/a/b"),
+            ("/nowhere/../b", "/b"),
+            ("/../..", "/"),
+            ("/a/...", "/a/..."),
+        ] {
+            assert_eq!(normal(path.as_bytes()), expected.as_bytes(), "{path}");
+            assert_eq!(is_normal(path.as_bytes()), path == expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn two_dots_behind_a_link_are_the_parent_of_where_it_leads() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("deep/er")).unwrap();
+        std::os::unix::fs::symlink("deep/er", root.join("link")).unwrap();
+        let path = root.join("link/../x").into_os_string().into_vec();
+        assert_eq!(
+            normal(&path),
+            root.join("deep/x").into_os_string().into_vec()
+        );
+    }
+}
