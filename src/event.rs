@@ -281,6 +281,9 @@ pub struct Hit {
     pub fetched: bool,
     /// How well it was observed when it ran.
     pub traced: Traced,
+    /// What it reads without declaring it.
+    #[serde(default)]
+    pub undeclared: Vec<String>,
     /// Its outputs, by artifact.
     pub outputs: BTreeMap<String, Made>,
 }

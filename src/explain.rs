@@ -154,6 +154,12 @@ fn show_seen(seen: &Seen) -> Value {
         Seen::Listing(digest) => digest.to_string(),
         Seen::Directory(digest) => digest.to_string(),
         Seen::Version(version) => version.clone(),
+        Seen::Size { size, executable } => {
+            format!(
+                "{size} bytes{}",
+                if *executable { ", executable" } else { "" }
+            )
+        }
     })
 }
 

@@ -6,8 +6,7 @@
 
 use std::sync::Arc;
 
-use jalon_conf::pipeline::{Cache, Node, NodeId};
-use jalon_store::LocalStore;
+use jalon_conf::pipeline::{ArtifactId, Cache, Node, NodeId};
 use jalon_store::action::{Derivation, PathEntry, PathSet, Seen, strong_key};
 use jalon_store::content::Content;
 use jalon_store::digest::{ActionKey, WeakKey};
@@ -18,6 +17,7 @@ use rustc_hash::FxHashMap;
 
 use crate::action::{self, Ambient, Facts};
 use crate::graph::Graph;
+use crate::observe::{Finding, Sight, undeclared};
 use crate::workspace::{ObserveError, Workspace};
 
 /// A node's recipe with everything bound, and what is known of it.
@@ -29,6 +29,10 @@ pub struct Judged {
     pub weak: WeakKey,
     /// The outcome, if one is known.
     pub found: Option<Arc<ActionRecord>>,
+    /// Project files that made it and are not declared.
+    pub undeclared: Arc<Vec<String>>,
+    /// Whether there is an outcome cannot be told before what this output holds is known.
+    pub unsettled: Option<ArtifactId>,
 }
 
 impl Judged {
@@ -177,10 +181,22 @@ fn code_of(
 /// Looks outcomes up.
 pub struct Judge<'a> {
     graph: &'a Graph,
-    store: &'a LocalStore,
-    workspace: &'a Workspace,
+    sight: &'a Sight<'a>,
     observations: &'a Observations,
 }
+
+/// What a lookup came to.
+pub enum Lookup {
+    /// The outcome, and what was seen at the paths that it rests on.
+    Known(Box<ActionRecord>, Vec<(PathEntry, Seen)>),
+    /// None is known.
+    Unknown,
+    /// It depends on an output that is not known yet.
+    Unsettled(ArtifactId),
+}
+
+/// The contents of outputs in this run, as far as they are known.
+pub type Values<'v> = &'v dyn Fn(ArtifactId) -> Option<Content>;
 
 /// Whether an outcome of this node may be kept and believed.
 pub fn is_cached(node: &Node) -> bool {
@@ -195,16 +211,30 @@ impl<'a> Judge<'a> {
     /// Judges nodes of this graph by these observations.
     pub fn new(
         graph: &'a Graph,
-        store: &'a LocalStore,
-        workspace: &'a Workspace,
+        sight: &'a Sight<'a>,
         observations: &'a Observations,
     ) -> Judge<'a> {
         Judge {
             graph,
-            store,
-            workspace,
+            sight,
             observations,
         }
+    }
+
+    /// The eyes that it judges by.
+    pub fn sight(&self) -> &'a Sight<'a> {
+        self.sight
+    }
+
+    /// What is found now where something was observed, as far as that can be told.
+    pub fn now(&self, observed: &[(PathEntry, Seen)]) -> Vec<(PathEntry, Seen)> {
+        let found = observed.iter().filter_map(|(entry, _)| {
+            let Finding::Seen(seen) = self.sight.see(entry, &|_| None) else {
+                return None;
+            };
+            Some((entry.clone(), seen))
+        });
+        found.collect()
     }
 
     /// The declared code files of a node, as they were when observed.
@@ -223,42 +253,64 @@ impl<'a> Judge<'a> {
         action::derivation(self.graph, self.graph.node(id), facts)
     }
 
-    /// Judges a node.
+    /// Judges a node. `values` are asked where an earlier execution read an output that it does not declare.
     ///
     /// # Errors
     /// The store cannot be read; a damaged record is a miss, not an error.
-    pub fn judge(&self, id: NodeId, inputs: &[&Content]) -> Result<Judged, ReadError> {
+    pub fn judge(
+        &self,
+        id: NodeId,
+        inputs: &[&Content],
+        values: Values<'_>,
+    ) -> Result<Judged, ReadError> {
         let derivation = self.derivation(id, inputs);
-        let weak = derivation.weak_key();
-        let found = if is_cached(self.graph.node(id)) {
-            self.find(id, &weak)?
-        } else {
-            None
-        };
-        Ok(Judged {
+        let mut judged = Judged {
+            weak: derivation.weak_key(),
             derivation: Arc::new(derivation),
-            weak,
-            found: found.map(Arc::new),
-        })
+            found: None,
+            undeclared: Arc::default(),
+            unsettled: None,
+        };
+        if is_cached(self.graph.node(id)) {
+            match self.find(id, &judged.weak, values)? {
+                Lookup::Known(record, observed) => {
+                    judged.found = Some(record.into());
+                    judged.undeclared = undeclared(&observed).into();
+                }
+                Lookup::Unknown => {}
+                Lookup::Unsettled(artifact) => judged.unsettled = Some(artifact),
+            }
+        }
+        Ok(judged)
     }
 
     /// The newest outcome under a weak key that still holds.
     ///
     /// # Errors
     /// As [`Judge::judge`].
-    pub fn find(&self, id: NodeId, weak: &WeakKey) -> Result<Option<ActionRecord>, ReadError> {
-        for set in self.store.path_sets(weak)? {
-            let Some(observed) = self.see(&set) else {
-                continue;
+    pub fn find(
+        &self,
+        id: NodeId,
+        weak: &WeakKey,
+        values: Values<'_>,
+    ) -> Result<Lookup, ReadError> {
+        let mut open = None;
+        for set in self.sight.store.path_sets(weak)? {
+            let observed = match self.see(&set, values) {
+                Ok(observed) => observed,
+                Err(unsettled) => {
+                    open = open.or(unsettled);
+                    continue;
+                }
             };
-            let Some(record) = self.store.action(&strong_key(weak, &observed))? else {
+            let Some(record) = self.sight.store.action(&strong_key(weak, &observed))? else {
                 continue;
             };
             if self.answers(id, &record) {
-                return Ok(Some(record));
+                return Ok(Lookup::Known(Box::new(record), observed));
             }
         }
-        Ok(None)
+        Ok(open.map_or(Lookup::Unknown, Lookup::Unsettled))
     }
 
     /// A record must speak of exactly the outputs that the node declares.
@@ -278,11 +330,21 @@ impl<'a> Judge<'a> {
                 })
     }
 
-    /// What lies at the paths of a path set now; nothing where one cannot be looked at.
-    fn see(&self, set: &PathSet) -> Option<Vec<(PathEntry, Seen)>> {
-        set.entries
+    /// What lies at the paths of a path set now; the output that is not known yet, or nothing, where one
+    /// cannot be looked at.
+    fn see(
+        &self,
+        set: &PathSet,
+        values: Values<'_>,
+    ) -> Result<Vec<(PathEntry, Seen)>, Option<ArtifactId>> {
+        let each = set
+            .entries
             .iter()
-            .map(|entry| Some((entry.clone(), self.workspace.see(entry)?)))
-            .collect()
+            .map(|entry| match self.sight.see(entry, values) {
+                Finding::Seen(seen) => Ok((entry.clone(), seen)),
+                Finding::Unsettled(artifact) => Err(Some(artifact)),
+                Finding::Blind => Err(None),
+            });
+        each.collect()
     }
 }

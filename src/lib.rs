@@ -12,6 +12,7 @@ pub mod frontend;
 pub mod graph;
 pub mod history;
 pub mod judge;
+pub mod observe;
 pub mod plan;
 pub mod project;
 pub mod report;

@@ -128,7 +128,16 @@ fn judge(
         schedule.must_run(node, &[]);
         return Ok(());
     };
-    let judged = inputs.judge.judge(node, &known)?;
+    let values = |artifact: ArtifactId| schedule.value(artifact).copied().flatten();
+    let judged = inputs.judge.judge(node, &known, &values)?;
+    if let (Some(artifact), None, None) = (judged.unsettled, &judged.found, always(inputs, node)) {
+        let what = graph.artifact(artifact).name.to_string();
+        plan.verdicts[at] = Verdict::Maybe;
+        plan.reasons[at] = Some(Reason::word(Reason::UPSTREAM, what));
+        plan.judged[at] = Some(judged);
+        schedule.must_run(node, &[]);
+        return Ok(());
+    }
     match (&judged.found, always(inputs, node)) {
         (Some(record), None) => {
             plan.verdicts[at] = Verdict::Hit;
@@ -228,11 +237,7 @@ pub fn why(inputs: &Inputs<'_>, node: NodeId, judged: &Judged) -> Reason {
         let Ok(Some(old)) = inputs.store.explanation(&one.key) else {
             continue;
         };
-        let seen: Vec<_> = old
-            .observed
-            .iter()
-            .filter_map(|(entry, _)| Some((entry.clone(), inputs.workspace.see(entry)?)))
-            .collect();
+        let seen = inputs.judge.now(&old.observed);
         let differences = explain::differences(&old, &judged.derivation, &seen);
         if nearest
             .as_ref()

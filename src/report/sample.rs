@@ -67,6 +67,7 @@ pub fn hit(node: &str, saved_seconds: f64, fetched: bool) -> Body {
         saved_seconds,
         fetched,
         traced: Traced::Full,
+        undeclared: Vec::new(),
         outputs: made(node, &format!("data/{node}.parquet"), 4096),
     })
 }

@@ -186,6 +186,7 @@ impl Fold {
         if !ran {
             node.saved_seconds = hit.saved_seconds;
             node.traced = hit.traced;
+            node.undeclared.clone_from(&hit.undeclared);
             node.reason = None;
             // It was started and found that another process had made the outcome meanwhile.
             node.attempts = 0;

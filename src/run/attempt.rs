@@ -23,12 +23,14 @@ use super::failure::{Failure, failure_of, is_worth_another};
 use super::render::{self, Words};
 use crate::event::Body;
 use crate::graph::Graph;
-use crate::judge::{Judge, Judged, is_cached};
+use crate::judge::{Judge, Judged, Lookup, is_cached};
+use crate::observe::{Rules, undeclared};
 use crate::project::{Machine, Project};
 use crate::worker::environment;
 use crate::worker::lifeline::Lifeline;
 use crate::worker::mask::Mask;
 use crate::worker::process::{self, Cancel, Execute, How};
+use crate::worker::trace::Trace;
 use crate::worker::transcript::Transcript;
 use crate::workspace::{PRIVATE_DIRECTORY, PublishError, Rescued, Workspace};
 
@@ -71,6 +73,8 @@ pub struct Job {
     pub node: NodeId,
     /// What it reads, in the order of [`Graph::reads`].
     pub inputs: Vec<(ArtifactId, Content)>,
+    /// The outputs of nodes that it only comes after.
+    pub beside: Vec<(ArtifactId, Content)>,
     /// Its recipe.
     pub judged: Judged,
     /// It runs even if its outcome turns out to be known.
@@ -84,8 +88,8 @@ pub struct Job {
 pub enum Done {
     /// It ran.
     Ran(Box<Ran>),
-    /// Another process had made the outcome when its turn came.
-    Taken(Arc<ActionRecord>),
+    /// Another process had made the outcome when its turn came; what it reads undeclared.
+    Taken(Arc<ActionRecord>, Vec<String>),
     /// Inputs' bytes are gone.
     Missing(Vec<ArtifactId>),
     /// Its last attempt failed.
@@ -103,6 +107,8 @@ pub struct Ran {
     pub attempts: u32,
     /// Whether the record was kept.
     pub recorded: bool,
+    /// What it read without declaring it.
+    pub undeclared: Vec<String>,
 }
 
 impl Shop<'_> {
@@ -130,9 +136,11 @@ impl Shop<'_> {
                 }
             };
             if !job.whatever
-                && let Ok(Some(record)) = self.judge.find(job.node, &job.judged.weak)
+                && let Ok(Lookup::Known(record, observed)) =
+                    self.judge
+                        .find(job.node, &job.judged.weak, &|artifact| job.value(artifact))
             {
-                return Done::Taken(Arc::new(record));
+                return Done::Taken(record.into(), undeclared(&observed));
             }
         }
         let done = match self.prepare(job, node) {
@@ -147,7 +155,7 @@ impl Shop<'_> {
     fn prepare(&self, job: &Job, node: &Node) -> Result<(), Done> {
         let failed = |error: PublishError| Done::Failed(error.into());
         let mut gone = Vec::new();
-        for &(id, content) in &job.inputs {
+        for &(id, content) in job.inputs.iter().chain(&job.beside) {
             let artifact = self.graph().artifact(id);
             if artifact.producer.is_none() {
                 continue;
@@ -160,7 +168,10 @@ impl Shop<'_> {
                 continue;
             }
             if !self.store.has_content(&content) {
-                gone.push(id);
+                // What it only comes after it need not read.
+                if job.inputs.iter().any(|(input, _)| *input == id) {
+                    gone.push(id);
+                }
                 continue;
             }
             match self.workspace.lay(&artifact.path, &content) {
@@ -308,6 +319,13 @@ impl Shop<'_> {
             .join("live")
             .join(self.bus.run());
         let mut transcript = Transcript::new(spool.join(format!("{}.out", job.node.0)));
+        let sight = self.judge.sight();
+        let (system, ours) = (Rules::system(), sight.rules.ours());
+        let trace = Trace {
+            system: &system,
+            ours: &ours,
+            look: sight,
+        };
         let request = process::Request {
             argv: &argv,
             cwd: &self.project.root,
@@ -315,6 +333,7 @@ impl Shop<'_> {
             stdin: None,
             timeout: node.timeout,
             mask: &self.mask,
+            trace: Shop::traces(node).then_some(&trace),
         };
         let name = node.name.to_string();
         let mut live = |stream, bytes: &[u8]| {
@@ -348,8 +367,11 @@ impl Shop<'_> {
         if let Some(failure) = failure_of(node, &argv, &ended) {
             return Err(Some(told(failure)));
         }
+        let folded = self
+            .fold(job, node, &ended.observed)
+            .map_err(|failure| Some(told(failure)))?;
         let outputs = self.capture(node).map_err(|failure| Some(told(failure)))?;
-        Ok(self.record(job, node, outputs, transcript, &ended))
+        Ok(self.record(job, node, outputs, transcript, &ended, folded))
     }
 
     fn command(&self, node: &Node) -> Result<Invocation, Stopped> {

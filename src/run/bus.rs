@@ -65,14 +65,6 @@ impl Bus {
         }
     }
 
-    /// What is executed is not observed yet on any system: said once, as long as it holds.
-    pub fn notice_untraced(&self, executes: bool) {
-        if executes {
-            let text = "reads are not observed: a file that a node reads without declaring it is not seen to change";
-            self.notice("untraced", text);
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

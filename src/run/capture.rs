@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use jalon_conf::pipeline::{Keep, Node};
-use jalon_store::action::{PathSet, strong_key};
+use jalon_store::action::{PathEntry, Seen, strong_key};
 use jalon_store::digest::BlobDigest;
 use jalon_store::error::{IngestError, WriteError};
 use jalon_store::outcome::{
-    ActionRecord, Attestation, Cost, Explanation, Made, NamedContent, Outcome, Traced,
+    ActionRecord, Attestation, Cost, Explanation, Made, NamedContent, Outcome,
 };
 
 use super::attempt::{Job, Ran, Shop};
 use super::failure::Failure;
+use super::observed::paths;
 use crate::judge::is_cached;
+use crate::observe::Folded;
 use crate::worker::process::Ended;
 use crate::worker::transcript::{self, Kept, Transcript};
 use crate::workspace::fits;
@@ -115,6 +117,7 @@ impl Shop<'_> {
         outputs: Vec<NamedContent>,
         transcript: Option<BlobDigest>,
         ended: &Ended,
+        folded: Folded,
     ) -> Ran {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let cost = Cost {
@@ -131,8 +134,12 @@ impl Shop<'_> {
             jalon: env!("CARGO_PKG_VERSION").to_owned(),
             host: self.machine.host.clone(),
         };
+        let mut notes = folded.notes.clone();
+        notes.extend(folded.gaps.iter().cloned());
         let attestation = Attestation {
-            traced: Traced::None,
+            traced: folded.traced,
+            host_bound: folded.host_bound,
+            notes,
             ..Attestation::default()
         };
         let outcome = Outcome {
@@ -141,30 +148,51 @@ impl Shop<'_> {
             cost,
         };
         let weak = job.judged.weak;
+        let undeclared = folded.undeclared();
+        let stays = folded.moved.is_none() && folded.strays.is_empty();
+        let observed = folded.observed;
         let record = ActionRecord {
-            key: strong_key(&weak, &[]),
+            key: strong_key(&weak, &observed),
             weak,
             outcome,
             attestation,
             made,
         };
-        let recorded = is_cached(node) && !self.moved(job, node) && self.put(job, &record);
+        let mut record = record;
+        let recorded = is_cached(node)
+            && stays
+            && !self.moved(job, node)
+            && self.put(job, node, &mut record, observed);
         Ran {
             record,
             attempts: 1,
             recorded,
+            undeclared,
         }
     }
 
-    fn put(&self, job: &Job, record: &ActionRecord) -> bool {
+    fn put(
+        &self,
+        job: &Job,
+        node: &Node,
+        record: &mut ActionRecord,
+        observed: Vec<(PathEntry, Seen)>,
+    ) -> bool {
+        let observed = match self.settle_paths(&record.weak, node, observed) {
+            Ok(observed) => observed,
+            Err(error) => {
+                self.bus
+                    .notice("not-kept", format!("what ran cannot be kept: {error}"));
+                return false;
+            }
+        };
+        record.key = strong_key(&record.weak, &observed);
+        let set = paths(&observed);
         let explanation = Explanation {
             derivation: (*job.judged.derivation).clone(),
-            observed: Vec::new(),
+            observed,
         };
-        match self
-            .store
-            .put_action(record, &explanation, &PathSet::default())
-        {
+        match self.store.put_action(record, &explanation, &set) {
             Ok(()) => true,
             Err(WriteError::ReadOnly) => {
                 self.bus.notice(

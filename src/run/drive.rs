@@ -193,7 +193,10 @@ impl<'r, 's> Drive<'r, 's> {
         let known: Vec<&Content> = contents.iter().collect();
         let judged = match self.planned(node, &reads, &contents) {
             Some(judged) => judged,
-            None => self.inputs.judge.judge(node, &known)?,
+            None => {
+                let values = |artifact: ArtifactId| self.schedule.value(artifact).copied();
+                self.inputs.judge.judge(node, &known, &values)?
+            }
         };
         let always = plan::always(self.inputs, node);
         if let (Some(record), None) = (judged.found.clone(), &always) {
@@ -211,7 +214,7 @@ impl<'r, 's> Drive<'r, 's> {
                 );
                 self.schedule.remake(node);
             } else {
-                self.hit(node, &record);
+                self.hit(node, &record, judged.undeclared.to_vec());
             }
         } else {
             let gone = plan::gone(self.inputs, &reads, &known);
@@ -282,9 +285,16 @@ impl<'r, 's> Drive<'r, 's> {
                 .first()
                 .map(|earlier| earlier.seconds),
         };
+        let after = graph.node(node).after.iter();
+        let beside = after
+            .flat_map(|&before| graph.makes(before))
+            .filter(|made| inputs.iter().all(|(read, _)| read != made))
+            .filter_map(|made| Some((made, *self.schedule.value(made)?)))
+            .collect();
         Some(Job {
             node,
             inputs,
+            beside,
             judged,
             whatever,
             expected,
@@ -330,7 +340,7 @@ impl<'r, 's> Drive<'r, 's> {
         self.running.remove(&node);
         match done {
             Done::Ran(ran) => self.ran(node, &ran),
-            Done::Taken(record) => {
+            Done::Taken(record, undeclared) => {
                 self.schedule.taken(
                     node,
                     record
@@ -340,7 +350,7 @@ impl<'r, 's> Drive<'r, 's> {
                         .map(|output| output.content)
                         .collect(),
                 );
-                self.hit(node, &record);
+                self.hit(node, &record, undeclared);
             }
             Done::Missing(gone) => {
                 for &artifact in &gone {

@@ -12,6 +12,7 @@ mod failure;
 mod finally;
 mod finish;
 mod hooks;
+mod observed;
 mod preflight;
 mod render;
 pub mod resources;
@@ -32,6 +33,7 @@ use crate::event::{Body, Finished, Planned, Problem, Sink, Started, Status};
 use crate::graph::Selection;
 use crate::history::History;
 use crate::judge::{self, Judge, Unobserved};
+use crate::observe::Sight;
 use crate::plan::{self, Plan};
 use crate::project::{Machine, Project};
 use crate::report::tally::{Summary, Tally};
@@ -216,7 +218,8 @@ impl Run {
             setting.ambient.clone(),
         )
         .map_err(RunError::Unobserved)?;
-        let judge = Judge::new(graph, setting.store, setting.workspace, &observations);
+        let sight = Sight::new(graph, setting.machine, setting.workspace, setting.store);
+        let judge = Judge::new(graph, &sight, &observations);
         let history = History::before(setting.store, &project.name, &self.id);
         let inputs = plan::Inputs {
             graph,
@@ -277,7 +280,6 @@ impl Run {
                 .map(|_| Mutex::new(()))
                 .collect(),
         };
-        bus.notice_untraced(busy);
         let sender = self
             .control
             .sender

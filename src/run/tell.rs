@@ -47,7 +47,7 @@ impl Drive<'_, '_> {
             attempts: ran.attempts,
             cutoff,
             traced: traced(&ran.record),
-            undeclared: Vec::new(),
+            undeclared: ran.undeclared.clone(),
             transcript: outcome.transcript.map(|digest| digest.to_string()),
             outputs,
             recorded: ran.recorded,
@@ -63,7 +63,7 @@ impl Drive<'_, '_> {
         );
     }
 
-    pub(super) fn hit(&mut self, node: NodeId, record: &ActionRecord) {
+    pub(super) fn hit(&mut self, node: NodeId, record: &ActionRecord, undeclared: Vec<String>) {
         let graph = self.graph();
         self.shop.bus.emit(Body::NodeHit(event::Hit {
             node: graph.node(node).name.to_string(),
@@ -71,6 +71,7 @@ impl Drive<'_, '_> {
             saved_seconds: record.outcome.cost.wall_ms as f64 / 1000.0,
             fetched: false,
             traced: traced(record),
+            undeclared,
             outputs: made(graph, node, record),
         }));
         self.group_ends(node, event::State::Succeeded);

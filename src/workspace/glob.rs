@@ -14,7 +14,7 @@ use walkdir::WalkDir;
 pub const PRIVATE: [&str; 2] = [".git", ".jalon"];
 
 /// Directories that tools fill beside the files they read. What is in them follows from those files.
-const CACHES: [&str; 5] = [
+pub const CACHES: [&str; 5] = [
     "__pycache__",
     ".mypy_cache",
     ".pytest_cache",
@@ -116,6 +116,11 @@ impl Pattern {
                 .cmp(b.as_os_str().as_encoded_bytes())
         });
         Ok(found)
+    }
+
+    /// Whether a project-relative path matches, or lies in a directory that does.
+    pub fn covers(&self, path: &Path) -> bool {
+        path.ancestors().any(|above| self.matcher.is_match(above))
     }
 
     fn enters(&self, name: &[u8]) -> bool {

@@ -8,7 +8,7 @@ pub mod glob;
 pub mod journal;
 pub mod lock;
 mod publish;
-mod see;
+pub mod see;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -99,6 +99,11 @@ impl Workspace {
             journal,
             disposable: Mutex::default(),
         }
+    }
+
+    /// What is remembered of files.
+    pub fn cache(&self) -> &dyn StatCache {
+        &*self.cache
     }
 
     /// The project's directory.

@@ -6,6 +6,7 @@ use jalon::action::field;
 use jalon::explain::{self, Difference};
 use jalon::history::History;
 use jalon::judge::{self, Judge};
+use jalon::observe::Sight;
 use jalon::plan;
 use jalon::run::RunError;
 use jalon_conf::pipeline::NodeId;
@@ -64,7 +65,8 @@ fn answers(session: &Session, nodes: &[NodeId], target: &str) -> Result<Vec<Answ
     let workspace = session.files();
     let observations = judge::observe(graph, &selection.selected, &workspace, session.ambient())
         .map_err(|missed| refused(session, RunError::Unobserved(missed)))?;
-    let judge = Judge::new(graph, &session.store, &workspace, &observations);
+    let sight = Sight::new(graph, &session.machine, &workspace, &session.store);
+    let judge = Judge::new(graph, &sight, &observations);
     let history = History::new(&session.store, &session.project.name);
     let inputs = plan::Inputs {
         graph,
@@ -110,11 +112,7 @@ fn answer(inputs: &plan::Inputs<'_>, plan: &plan::Plan, node: NodeId) -> Answer 
         let Ok(Some(old)) = inputs.store.explanation(&earlier.key) else {
             continue;
         };
-        let seen: Vec<_> = old
-            .observed
-            .iter()
-            .filter_map(|(entry, _)| Some((entry.clone(), inputs.workspace.see(entry)?)))
-            .collect();
+        let seen = inputs.judge.now(&old.observed);
         let differences = explain::differences(&old, &judged.derivation, &seen);
         if best.is_none_or(|best| differences.len() < best) {
             best = Some(differences.len());

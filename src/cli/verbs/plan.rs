@@ -2,6 +2,7 @@
 
 use jalon::history::History;
 use jalon::judge::{self, Judge};
+use jalon::observe::Sight;
 use jalon::plan;
 use jalon::report::plan::PlanReport;
 use jalon::run::RunError;
@@ -50,7 +51,8 @@ pub fn report(
     let workspace = session.files();
     let observations = judge::observe(graph, &selection.selected, &workspace, session.ambient())
         .map_err(|missed| refused(session, RunError::Unobserved(missed)))?;
-    let judge = Judge::new(graph, &session.store, &workspace, &observations);
+    let sight = Sight::new(graph, &session.machine, &workspace, &session.store);
+    let judge = Judge::new(graph, &sight, &observations);
     let history = History::new(&session.store, &session.project.name);
     let inputs = plan::Inputs {
         graph,

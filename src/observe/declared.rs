@@ -1,0 +1,60 @@
+//! What a node declares, as paths: what it may read and write without a word.
+
+use std::os::unix::ffi::OsStrExt;
+
+use jalon_conf::pipeline::NodeId;
+use rustc_hash::FxHashSet;
+
+use super::territory::{parents, trimmed};
+use crate::graph::Graph;
+use crate::workspace::Workspace;
+
+/// What a node declares, by project-relative path.
+pub struct Declared {
+    /// Paths that may be read with all that is below them.
+    pub reads: FxHashSet<Vec<u8>>,
+    /// Paths that may be written, likewise.
+    pub writes: FxHashSet<Vec<u8>>,
+    /// Nodes whose outputs may be read undeclared.
+    pub after: Vec<NodeId>,
+}
+
+impl Declared {
+    /// Of a node, by what its patterns match now.
+    pub fn new(workspace: &Workspace, graph: &Graph, id: NodeId) -> Declared {
+        let node = graph.node(id);
+        let bytes = |path: &str| trimmed(path.as_bytes()).to_vec();
+        let mut reads = FxHashSet::default();
+        for artifact in graph.reads(id) {
+            let words = workspace
+                .words(graph.artifact(artifact))
+                .unwrap_or_default();
+            reads.extend(
+                words
+                    .iter()
+                    .map(|path| trimmed(path.as_os_str().as_bytes()).to_vec()),
+            );
+        }
+        for (pattern, _) in &node.code {
+            let files = workspace.code(pattern).unwrap_or_default();
+            reads.extend(files.iter().map(|(path, _)| bytes(path)));
+        }
+        let outputs = node
+            .outputs
+            .iter()
+            .map(|output| bytes(&graph.artifact(output.artifact).path));
+        let writes = outputs
+            .chain(node.checkpoint.as_deref().map(bytes))
+            .collect();
+        Declared {
+            reads,
+            writes,
+            after: node.after.clone(),
+        }
+    }
+
+    /// Whether a path is one of these, or lies in one.
+    pub fn covers(set: &FxHashSet<Vec<u8>>, path: &[u8]) -> bool {
+        set.contains(path) || parents(path).any(|above| set.contains(above))
+    }
+}

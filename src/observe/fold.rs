@@ -1,0 +1,476 @@
+//! From sightings to a path set: what each path stands for, what lies there, and what is wrong.
+//!
+//! A read counts by what it told: content, type and size, existence, a link's target, a directory's names. What
+//! the execution made itself, what is declared, the system's files and tools' caches leave the set; a file of a
+//! package becomes its distribution, a program its version. Nothing is decided about the node here.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use jalon_conf::pipeline::{ArtifactId, NodeId};
+use jalon_store::action::{Access, PathEntry, Place};
+use jalon_store::content::Content;
+use rustc_hash::FxHashMap;
+
+use super::declared::Declared;
+use super::folded::{Folded, Trespass};
+use super::programs::runtime;
+use super::python;
+use super::rules::Rules;
+use super::sight::Sight;
+use crate::graph::Graph;
+use crate::worker::observed::{Kind, Observed, Sighting, Uses};
+use crate::worker::trace;
+
+/// Folds. `words` gives the files that a glob source stands for, `value` the content of an output in this run.
+pub fn fold(
+    sight: &Sight<'_>,
+    graph: &Graph,
+    id: NodeId,
+    observed: &Observed,
+    value: &(dyn Fn(ArtifactId) -> Option<Content> + Sync),
+) -> Folded {
+    let mut fold = Fold::new(sight, graph, id, observed);
+    for sighting in &observed.sightings {
+        fold.take(sighting);
+    }
+    fold.modules(&observed.modules);
+    fold.end(observed, value)
+}
+
+/// Folding, half way.
+pub struct Fold<'a, 'o> {
+    pub(super) sight: &'a Sight<'a>,
+    graph: &'a Graph,
+    declared: Declared,
+    rules: &'a Rules,
+    /// When the execution made what, by absolute path.
+    made: FxHashMap<&'o Path, u32>,
+    /// Runtimes' own directories: a file there belongs to the runtime.
+    runtimes: Vec<PathBuf>,
+    managers: Vec<PathBuf>,
+    /// Entries and the sighting that each rests on.
+    pub(super) entries: FxHashMap<PathEntry, Option<&'o Sighting>>,
+    owners: FxHashMap<PathBuf, (String, FxHashMap<Vec<u8>, Vec<String>>)>,
+    /// Directories in which a runtime looked for modules.
+    finds: Vec<&'o Path>,
+    pub(super) strays: Vec<String>,
+    pub(super) outside: Vec<String>,
+    pub(super) trespasses: Vec<Trespass>,
+    pub(super) moved: Option<String>,
+    real: FxHashMap<PathBuf, PathBuf>,
+}
+
+impl<'a, 'o> Fold<'a, 'o> {
+    fn new(sight: &'a Sight<'a>, graph: &'a Graph, id: NodeId, observed: &'o Observed) -> Self {
+        let made = observed.sightings.iter();
+        let made = made
+            .filter_map(|one| Some((one.path.as_path(), one.made_at?)))
+            .collect();
+        let executed = observed
+            .sightings
+            .iter()
+            .filter(|one| one.uses.has(Uses::EXECUTE));
+        let runtimes = executed
+            .filter(|one| {
+                runtime(&one.path).is_some()
+                    || one
+                        .path
+                        .canonicalize()
+                        .is_ok_and(|real| runtime(&real).is_some())
+            })
+            .flat_map(|one| {
+                let real = one.path.canonicalize().ok();
+                let installed = real.and_then(|real| Some(real.parent()?.parent()?.to_owned()));
+                [python::home(&one.path), installed].into_iter().flatten()
+            })
+            .filter(|home| home.join("lib").is_dir() && home.parent().is_some())
+            .filter(|home| {
+                !sight.rules.root.starts_with(home) && Some(home) != sight.rules.home.as_ref()
+            })
+            .collect();
+        Fold {
+            sight,
+            graph,
+            declared: Declared::new(sight.workspace, graph, id),
+            rules: &sight.rules,
+            made,
+            runtimes,
+            managers: sight.programs.managers(),
+            entries: FxHashMap::default(),
+            owners: FxHashMap::default(),
+            finds: Vec::new(),
+            strays: Vec::new(),
+            outside: Vec::new(),
+            trespasses: Vec::new(),
+            moved: None,
+            real: FxHashMap::default(),
+        }
+    }
+
+    fn take(&mut self, sighting: &'o Sighting) {
+        if sighting.uses.has(Uses::EXECUTE) {
+            self.program(sighting);
+        }
+        if let Some((site, rest)) = python::split(&sighting.path) {
+            return self.package(sighting, &site, &rest);
+        }
+        if !sighting.stamped && sighting.uses.has(Uses::EXECUTE) {
+            // The system's own.
+            return;
+        }
+        let path = sighting.path.as_path();
+        if let Ok(relative) = path.strip_prefix(&self.rules.root) {
+            let named = relative.as_os_str().as_bytes();
+            let real = self.real(path);
+            match real.strip_prefix(&self.rules.root) {
+                Ok(other) if other != relative => {
+                    let other = other.as_os_str().as_bytes().to_vec();
+                    if self.project(sighting, &other, false) {
+                        self.project(sighting, named, true);
+                    }
+                }
+                _ => drop(self.project(sighting, named, true)),
+            }
+            return;
+        }
+        let real = self.real(path);
+        if let Ok(relative) = real.strip_prefix(&self.rules.root) {
+            let relative = relative.as_os_str().as_bytes().to_vec();
+            self.project(sighting, &relative, true);
+            return;
+        }
+        self.elsewhere(sighting);
+    }
+
+    /// A path with the links on the way to it resolved, the last part as it is.
+    fn real(&mut self, path: &Path) -> PathBuf {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return path.to_owned();
+        };
+        if let Some(real) = self.real.get(parent) {
+            return real.join(name);
+        }
+        let real = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
+        let whole = real.join(name);
+        self.real.insert(parent.to_owned(), real);
+        whole
+    }
+
+    /// Whether the execution had made this itself before it looked.
+    fn is_own(&self, sighting: &Sighting) -> bool {
+        let Some(learnt) = sighting.learnt_at else {
+            return false;
+        };
+        sighting
+            .path
+            .ancestors()
+            .any(|above| self.made.get(above).is_some_and(|&made| made < learnt))
+    }
+
+    /// A project path; whether it may still become an entry under another name.
+    fn project(&mut self, sighting: &'o Sighting, path: &[u8], enter: bool) -> bool {
+        if path.is_empty() || self.rules.is_cache(path) {
+            self.source_of_byte_code(sighting, path);
+            return self.listed_root(sighting, path);
+        }
+        let writable = Declared::covers(&self.declared.writes, path);
+        if sighting.uses.any(Uses::WRITE.and(Uses::REMOVE)) && !writable {
+            self.written(sighting, path);
+        }
+        if writable || !sighting.uses.learns() || self.is_own(sighting) {
+            return false;
+        }
+        if Declared::covers(&self.declared.reads, path) {
+            return false;
+        }
+        if let Some((artifact, _)) = self.sight.territory.output(path) {
+            let producer = self.graph.artifact(artifact).producer;
+            if !producer.is_some_and(|producer| self.declared.after.contains(&producer)) {
+                let path = String::from_utf8_lossy(path).into_owned();
+                self.trespasses.push(Trespass { path, artifact });
+                return false;
+            }
+        }
+        let runtimes = &self.runtimes;
+        if runtimes.iter().any(|home| sighting.path.starts_with(home)) {
+            return false;
+        }
+        if enter {
+            self.enter(sighting, Place::Project, path);
+        }
+        true
+    }
+
+    /// The project's root: only its names say anything.
+    fn listed_root(&mut self, sighting: &'o Sighting, path: &[u8]) -> bool {
+        if path.is_empty() {
+            if sighting.uses.has(Uses::LIST) {
+                self.add(Place::Project, b"", Access::Listing, Some(sighting));
+            } else if sighting.uses.has(Uses::FIND) {
+                self.finds.push(&sighting.path);
+            }
+        }
+        false
+    }
+
+    /// Who reads byte code has read what it was compiled from: the interpreter compared the two.
+    fn source_of_byte_code(&mut self, sighting: &'o Sighting, path: &[u8]) {
+        if !sighting.uses.has(Uses::READ) || sighting.first.is_none() {
+            return;
+        }
+        let Some((directory, name)) = path.rsplit_once_at(b"__pycache__/") else {
+            return;
+        };
+        let Some(module) = name.split(|&byte| byte == b'.').next() else {
+            return;
+        };
+        let source = [directory, module, b".py"].concat();
+        let owned = Declared::covers(&self.declared.reads, &source)
+            || self.sight.territory.output(&source).is_some();
+        if !owned {
+            self.add(Place::Project, &source, Access::Content, None);
+        }
+    }
+
+    fn written(&mut self, sighting: &Sighting, path: &[u8]) {
+        let now = trace::stamp(sighting.path.as_os_str().as_bytes());
+        let stays = match (sighting.first, now) {
+            (None, None) => false,
+            (None, Some(now)) => now.kind != Kind::Directory,
+            (Some(first), Some(now)) => {
+                first != now && !(first.kind == Kind::Directory && now.kind == Kind::Directory)
+            }
+            (Some(_), None) => true,
+        };
+        if stays {
+            self.strays.push(String::from_utf8_lossy(path).into_owned());
+        }
+    }
+
+    fn elsewhere(&mut self, sighting: &'o Sighting) {
+        let path = sighting.path.as_path();
+        let under = |places: &[PathBuf]| places.iter().any(|place| path.starts_with(place));
+        if under(&self.runtimes) || under(&self.managers) || self.rules.root.starts_with(path) {
+            return;
+        }
+        let temporary = self.rules.is_temporary(path);
+        let home = self
+            .rules
+            .home
+            .as_deref()
+            .and_then(|home| path.strip_prefix(home).ok());
+        if home.is_some_and(Rules::is_home_cache) {
+            return;
+        }
+        if sighting.uses.has(Uses::WRITE)
+            && !temporary
+            && sighting.first.is_none_or(|first| first.kind != Kind::Other)
+        {
+            let now = trace::stamp(path.as_os_str().as_bytes());
+            if now != sighting.first && now.is_some_and(|now| now.kind == Kind::File) {
+                self.outside.push(path.display().to_string());
+            }
+        }
+        if !sighting.uses.learns() || self.is_own(sighting) {
+            return;
+        }
+        if temporary
+            && sighting
+                .first
+                .is_none_or(|first| first.kind == Kind::Directory)
+        {
+            return;
+        }
+        if let Some(beside) = self.beside(path) {
+            return self.enter(sighting, Place::Project, &beside);
+        }
+        match home {
+            Some(relative) if !relative.as_os_str().is_empty() => {
+                let relative = relative.as_os_str().as_bytes().to_vec();
+                self.enter(sighting, Place::Home, &relative);
+            }
+            Some(_) => {}
+            None => self.enter(sighting, Place::Absolute, path.as_os_str().as_bytes()),
+        }
+    }
+
+    /// A name beside a directory that the project lies in (tools look there for their configuration): told from
+    /// the project, it means the same in another place.
+    fn beside(&self, path: &Path) -> Option<Vec<u8>> {
+        let parent = path.parent()?;
+        let up = self
+            .rules
+            .root
+            .ancestors()
+            .skip(1)
+            .position(|above| above == parent)?;
+        let mut relative = b"../".repeat(up + 1);
+        relative.extend_from_slice(path.file_name()?.as_bytes());
+        Some(relative)
+    }
+
+    fn enter(&mut self, sighting: &'o Sighting, place: Place, path: &[u8]) {
+        let uses = sighting.uses;
+        let Some(first) = sighting.first else {
+            return self.add(place, path, Access::Existence, Some(sighting));
+        };
+        if first.link && uses.has(Uses::LINK) {
+            self.add(place, path, Access::Link, Some(sighting));
+        }
+        match first.kind {
+            Kind::Directory => {
+                if uses.has(Uses::LIST) {
+                    self.add(place, path, Access::Listing, Some(sighting));
+                } else if uses.has(Uses::FIND) {
+                    self.finds.push(&sighting.path);
+                } else {
+                    self.add(place, path, Access::Existence, Some(sighting));
+                }
+            }
+            Kind::File if uses.any(Uses::READ.and(Uses::EXECUTE)) => {
+                self.add(place, path, Access::Content, Some(sighting));
+            }
+            Kind::File => self.add(place, path, Access::Stat, Some(sighting)),
+            Kind::Other => self.add(place, path, Access::Existence, Some(sighting)),
+        }
+    }
+
+    fn add(&mut self, place: Place, path: &[u8], access: Access, sighting: Option<&'o Sighting>) {
+        let entry = PathEntry {
+            place,
+            path: path.to_vec(),
+            access,
+        };
+        let known = self.entries.entry(entry).or_insert(sighting);
+        if known.is_none() {
+            *known = sighting;
+        }
+    }
+
+    fn program(&mut self, sighting: &'o Sighting) {
+        let path = &sighting.path;
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let is_runtime = runtime(path).is_some() || runtime(&real).is_some();
+        let is_projects = path.starts_with(&self.rules.root) && python::split(path).is_none();
+        let system = !sighting.stamped && python::split(path).is_none();
+        if (system && !is_runtime)
+            || (is_projects && !is_runtime)
+            || self
+                .managers
+                .iter()
+                .any(|place| path.starts_with(place.join("libexec")))
+        {
+            return;
+        }
+        if is_runtime && real.is_file() {
+            let name = self.sight.programs.name(path);
+            self.add(Place::Program, &name, Access::Content, None);
+        }
+    }
+
+    fn package(&mut self, sighting: &'o Sighting, site: &Path, rest: &Path) {
+        let (sight, rules) = (self.sight, self.rules);
+        let (label, owners) = self.owners.entry(site.to_owned()).or_insert_with(|| {
+            let label = python::label(&sight.programs, &rules.root, site);
+            (label, python::owners(site))
+        });
+        let label = label.clone();
+        let Some(first) = rest.components().next() else {
+            if sighting.uses.has(Uses::LIST) {
+                self.entries.entry(python::all(&label)).or_insert(None);
+            } else if sighting.uses.has(Uses::FIND) {
+                self.finds.push(&sighting.path);
+            }
+            return;
+        };
+        if !sighting.uses.learns() {
+            return;
+        }
+        if let Some(names) = owners.get(first.as_os_str().as_bytes()) {
+            let names: Vec<PathEntry> = names
+                .iter()
+                .map(|name| python::entry(&label, name))
+                .collect();
+            for entry in names {
+                self.entries.entry(entry).or_insert(None);
+            }
+            return;
+        }
+        let path = rest.as_os_str().as_bytes();
+        let now = sighting.path.metadata();
+        if rules.is_cache(path) || !now.is_ok_and(|now| now.is_file()) {
+            return;
+        }
+        // A file that no distribution speaks of counts by itself.
+        let access = if sighting.uses.any(Uses::READ.and(Uses::EXECUTE)) {
+            Access::Content
+        } else {
+            Access::Stat
+        };
+        let (place, path) = match sighting.path.strip_prefix(&rules.root) {
+            Ok(relative) => (Place::Project, relative),
+            Err(_) => (Place::Absolute, sighting.path.as_path()),
+        };
+        let path = path.as_os_str().as_bytes().to_vec();
+        self.add(place, &path, access, None);
+    }
+
+    /// Where modules were looked for, only their names count, not every name that lies there.
+    fn modules(&mut self, asked: &[String]) {
+        let finds = std::mem::take(&mut self.finds);
+        for directory in finds {
+            let mut names: Vec<&str> = asked
+                .iter()
+                .filter_map(|module| name_in(module, directory))
+                .collect();
+            names.sort_unstable();
+            names.dedup();
+            if let Some((site, rest)) = python::split(&directory.join("x")) {
+                if rest == Path::new("x") {
+                    let label = python::label(&self.sight.programs, &self.rules.root, &site);
+                    self.entries
+                        .entry(python::modules(&label, &names))
+                        .or_insert(None);
+                }
+                continue;
+            }
+            let names = names.join("\0");
+            let (place, relative) = match directory.strip_prefix(&self.rules.root) {
+                Ok(relative) => (Place::Project, relative),
+                Err(_) => (Place::Absolute, directory),
+            };
+            let path = [relative.as_os_str().as_bytes(), b"\0", names.as_bytes()].concat();
+            self.add(place, &path, Access::Module, None);
+        }
+    }
+}
+
+/// The name under which a module is looked for in a directory: its first part, or the part that follows the
+/// package whose directory this is.
+fn name_in<'m>(module: &'m str, directory: &Path) -> Option<&'m str> {
+    let (top, rest) = module.split_once('.').unwrap_or((module, ""));
+    let mut package = PathBuf::from(top);
+    let mut rest = rest;
+    while !rest.is_empty() {
+        let (part, more) = rest.split_once('.').unwrap_or((rest, ""));
+        if directory.ends_with(&package) {
+            return Some(part);
+        }
+        package.push(part);
+        rest = more;
+    }
+    (!top.is_empty()).then_some(top)
+}
+
+trait Split {
+    /// What stands before and behind the last occurrence of a text.
+    fn rsplit_once_at(&self, at: &[u8]) -> Option<(&[u8], &[u8])>;
+}
+
+impl Split for [u8] {
+    fn rsplit_once_at(&self, at: &[u8]) -> Option<(&[u8], &[u8])> {
+        let start = self.windows(at.len()).rposition(|window| window == at)?;
+        Some((&self[..start], &self[start + at.len()..]))
+    }
+}

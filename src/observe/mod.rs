@@ -1,0 +1,23 @@
+//! What was observed, and what it means: sightings of an execution become a path set with what lies at
+//! its paths, or the finding that order was luck.
+//!
+//! `fold` decides what a sighting stands for, `territory` whose a path is, `rules` what stands for nothing,
+//! `python` which distribution a file belongs to, `programs` what a program counts by. `sight` looks at
+//! an entry, now and at every later lookup, in the same way. Knows nothing of how it was observed, of order or of
+//! running.
+
+mod declared;
+mod end;
+mod fold;
+mod folded;
+mod programs;
+mod python;
+mod rules;
+mod sight;
+mod territory;
+
+pub use fold::fold;
+pub use folded::{Folded, Trespass, undeclared};
+pub use rules::Rules;
+pub use sight::{Finding, Sight};
+pub use territory::Territory;

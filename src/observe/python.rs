@@ -1,0 +1,275 @@
+//! Python's packages: which distribution a file belongs to, and in which version it is there now.
+//!
+//! An environment is named by its interpreter (see `programs`), so that a laptop and a CI machine speak of the
+//! same one. A distribution counts by name, version and its RECORD without what depends on where and by
+//! whom it was installed. Sources: PEP 376 and 427 (RECORD), PEP 405 (pyvenv.cfg), PEP 503 (names).
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use jalon_store::action::{Access, PathEntry, Place, Seen};
+use rustc_hash::FxHashMap;
+
+use super::programs::Programs;
+use crate::workspace::Workspace;
+use crate::workspace::see::digest_of;
+
+/// Stands for the list of all distributions.
+const ALL: &str = "*";
+
+/// Where a package directory ends in a path below one: `…/site-packages` of `…/site-packages/a/b.py`.
+pub fn split(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let mut site = PathBuf::new();
+    let mut parts = path.components();
+    while let Some(part) = parts.next() {
+        site.push(part);
+        if matches!(
+            part.as_os_str().as_bytes(),
+            b"site-packages" | b"dist-packages"
+        ) {
+            return Some((site, parts.as_path().to_owned()));
+        }
+    }
+    None
+}
+
+/// The directory that belongs to an interpreter: that of its virtual environment, or where it is installed.
+pub fn home(interpreter: &Path) -> Option<PathBuf> {
+    let mut place = interpreter.to_owned();
+    // A virtual environment is told beside the link, not beside what it leads to.
+    for _ in 0..16 {
+        let above = place.parent()?.parent()?;
+        if above.join("pyvenv.cfg").is_file() {
+            return Some(above.to_owned());
+        }
+        let Ok(target) = place.read_link() else { break };
+        place = place.parent()?.join(target);
+    }
+    Some(
+        interpreter
+            .canonicalize()
+            .ok()?
+            .parent()?
+            .parent()?
+            .to_owned(),
+    )
+}
+
+/// The package directories of an environment.
+fn sites(home: &Path) -> Vec<PathBuf> {
+    let mut libraries = vec![home.join("lib"), home.join("lib64"), home.join("local/lib")];
+    if home == Path::new("/usr") {
+        libraries.push("/usr/local/lib".into());
+    }
+    let mut sites: Vec<PathBuf> = Vec::new();
+    for library in libraries {
+        let versions = std::fs::read_dir(library).into_iter().flatten().flatten();
+        let mut versions: Vec<PathBuf> = versions
+            .filter(|entry| entry.file_name().as_bytes().starts_with(b"python3"))
+            .map(|entry| entry.path())
+            .collect();
+        versions.sort();
+        for version in versions {
+            for name in ["site-packages", "dist-packages"] {
+                let site = version.join(name);
+                let known = site.canonicalize().is_ok_and(|real| {
+                    sites
+                        .iter()
+                        .any(|one| one.canonicalize().is_ok_and(|one| one == real))
+                });
+                if site.is_dir() && !known {
+                    sites.push(site);
+                }
+            }
+        }
+    }
+    sites
+}
+
+/// The package directories that a name of [`label`] stands for now.
+fn places(programs: &Programs<'_>, label: &str) -> Vec<PathBuf> {
+    let path = Path::new(label);
+    if split(path).is_some() {
+        return vec![path.to_owned()];
+    }
+    let interpreter = programs.find(label.as_bytes());
+    interpreter
+        .and_then(|place| home(&place))
+        .map(|home| sites(&home))
+        .unwrap_or_default()
+}
+
+/// The most portable name of the environment that a package directory belongs to.
+pub fn label(programs: &Programs<'_>, root: &Path, site: &Path) -> String {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let wanted = real(site);
+    for name in ["python3", "python"] {
+        if places(programs, name)
+            .iter()
+            .any(|place| real(place) == wanted)
+        {
+            return name.to_owned();
+        }
+    }
+    // lib/pythonX.Y/site-packages below the environment.
+    let environment = site.ancestors().nth(3);
+    if let Some(relative) = environment.and_then(|above| above.strip_prefix(root).ok()) {
+        return relative.join("bin/python").to_string_lossy().into_owned();
+    }
+    site.to_string_lossy().into_owned()
+}
+
+/// An entry for a distribution.
+pub fn entry(label: &str, name: &str) -> PathEntry {
+    PathEntry {
+        place: Place::Distribution,
+        path: format!("{label}:{name}").into_bytes(),
+        access: Access::Content,
+    }
+}
+
+/// An entry for the list of all distributions.
+pub fn all(label: &str) -> PathEntry {
+    entry(label, ALL)
+}
+
+/// An entry for modules that were looked for.
+pub fn modules(label: &str, names: &[&str]) -> PathEntry {
+    PathEntry {
+        place: Place::Distribution,
+        path: format!("{label}:\0{}", names.join("\0")).into_bytes(),
+        access: Access::Module,
+    }
+}
+
+/// What an entry for a distribution finds now.
+pub fn see(programs: &Programs<'_>, workspace: &Workspace, entry: &PathEntry) -> Option<Seen> {
+    let text = std::str::from_utf8(&entry.path).ok()?;
+    let (label, name) = text.split_once(':')?;
+    let places = places(programs, label);
+    if entry.access == Access::Module {
+        let mut found = String::new();
+        for place in places {
+            let path = [place.as_os_str().as_bytes(), name.as_bytes()].concat();
+            let seen = workspace.see(
+                Path::new(OsStr::from_bytes(&path)),
+                Access::Module,
+                &|name| name.as_bytes().ends_with(b".dist-info") || name == "__pycache__",
+            )?;
+            found.push_str(&digest_of(&seen).map_or_else(String::new, hex));
+        }
+        return Some(Seen::Version(found));
+    }
+    let mut installed: Vec<(String, String, PathBuf)> = places
+        .iter()
+        .flat_map(|place| distributions(place))
+        .collect();
+    if name == ALL {
+        installed.sort();
+        let list: Vec<String> = installed
+            .iter()
+            .map(|(name, version, _)| format!("{name} {version}"))
+            .collect();
+        return Some(Seen::Version(list.join(", ")));
+    }
+    match installed.iter().find(|(one, _, _)| one == name) {
+        None => Some(Seen::Absent),
+        Some((name, version, place)) => {
+            let record = record(programs, place)?;
+            Some(Seen::Version(format!("{name} {version} {record}")))
+        }
+    }
+}
+
+fn hex(digest: [u8; 32]) -> String {
+    jalon_store::digest::BlobDigest::from_bytes(digest).to_string()
+}
+
+/// Name, version and metadata directory of everything in a package directory.
+fn distributions(site: &Path) -> Vec<(String, String, PathBuf)> {
+    let entries = std::fs::read_dir(site).into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let stem = name
+                .strip_suffix(".dist-info")
+                .or_else(|| name.strip_suffix(".egg-info"))?;
+            let (name, version) = stem.split_once('-').unwrap_or((stem, ""));
+            Some((normal(name), version.to_owned(), entry.path()))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// A distribution's name as PEP 503 compares it.
+fn normal(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for part in name.split(['-', '_', '.']).filter(|part| !part.is_empty()) {
+        if !out.is_empty() {
+            out.push('-');
+        }
+        out.push_str(&part.to_ascii_lowercase());
+    }
+    out
+}
+
+/// A digest of what a distribution installed, where and by whom aside.
+fn record(programs: &Programs<'_>, metadata: &Path) -> Option<String> {
+    let mut file = metadata.to_owned();
+    for name in ["RECORD", "PKG-INFO", ""] {
+        file = metadata.join(name);
+        if file.is_file() {
+            break;
+        }
+    }
+    programs.filtered(&file, "record", |bytes| {
+        let lines = bytes.split(|&byte| byte == b'\n');
+        let mut lines: Vec<&[u8]> = lines.filter(|line| counts(line)).collect();
+        lines.sort_unstable();
+        lines.join(&b'\n')
+    })
+}
+
+/// Whether a line of RECORD says what was installed, not where, by whom or what was compiled since.
+fn counts(line: &[u8]) -> bool {
+    let path = line.split(|&byte| byte == b',').next().unwrap_or_default();
+    let ends = |end: &[u8]| path.ends_with(end);
+    !(path.starts_with(b"../")
+        || path.starts_with(b"/")
+        || ends(b".pyc")
+        || ends(b".dist-info/RECORD")
+        || ends(b".dist-info/INSTALLER")
+        || ends(b".dist-info/REQUESTED")
+        || ends(b".dist-info/direct_url.json"))
+}
+
+/// For each first part of a path in a package directory, the distributions that put something there.
+pub fn owners(site: &Path) -> FxHashMap<Vec<u8>, Vec<String>> {
+    let mut owners: FxHashMap<Vec<u8>, Vec<String>> = FxHashMap::default();
+    for (name, _, place) in distributions(site) {
+        let own = place
+            .file_name()
+            .map(|name| name.as_bytes().to_vec())
+            .unwrap_or_default();
+        owners.entry(own).or_default().push(name.clone());
+        let record = std::fs::read(place.join("RECORD")).unwrap_or_default();
+        let lines = match record.is_empty() {
+            false => record,
+            true => std::fs::read(place.join("top_level.txt")).unwrap_or_default(),
+        };
+        for line in lines.split(|&byte| byte == b'\n') {
+            let path = line.split(|&byte| byte == b',').next().unwrap_or_default();
+            let first = path.split(|&byte| byte == b'/').next().unwrap_or_default();
+            if first.is_empty() || first == b".." {
+                continue;
+            }
+            let names = owners.entry(first.to_vec()).or_default();
+            if !names.contains(&name) {
+                names.push(name.clone());
+            }
+        }
+    }
+    owners
+}

@@ -1,0 +1,249 @@
+//! What an entry of a path set finds now. The same eyes look after an execution and at every later lookup,
+//! so that a key can be found again. Within a run each entry is looked at once.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use jalon_conf::pipeline::ArtifactId;
+use jalon_store::LocalStore;
+use jalon_store::action::{Access, PathEntry, PathKind, Place, Seen, listing_digest};
+use jalon_store::content::Content;
+use jalon_store::digest::TreeDigest;
+use jalon_store::tree::{Entry, Tree};
+use rustc_hash::FxHashMap;
+
+use super::programs::Programs;
+use super::python;
+use super::rules::Rules;
+use super::territory::Territory;
+use crate::graph::Graph;
+use crate::project::Machine;
+use crate::workspace::Workspace;
+use crate::workspace::see::digest_of;
+
+/// What looking at an entry came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// This lies there.
+    Seen(Seen),
+    /// It lies in another node's output, and what that will be is not known yet.
+    Unsettled(ArtifactId),
+    /// It cannot be found out, so no key comes of it.
+    Blind,
+}
+
+/// Looks at entries.
+pub struct Sight<'a> {
+    /// The project's files.
+    pub workspace: &'a Workspace,
+    /// The store, for what lies in outputs that are trees.
+    pub store: &'a LocalStore,
+    /// Whose a path is.
+    pub territory: Territory,
+    /// Where things are on this machine.
+    pub rules: Rules,
+    /// Programs and their versions.
+    pub programs: Programs<'a>,
+    known: RwLock<FxHashMap<PathEntry, Option<Seen>>>,
+}
+
+impl<'a> Sight<'a> {
+    /// Eyes that have seen nothing yet.
+    pub fn new(
+        graph: &Graph,
+        machine: &Machine,
+        workspace: &'a Workspace,
+        store: &'a LocalStore,
+    ) -> Sight<'a> {
+        let variable = |name: &str| {
+            machine
+                .variables
+                .get(OsStr::new(name))
+                .map(OsString::as_os_str)
+        };
+        let rules = Rules::new(
+            workspace.root(),
+            variable("HOME"),
+            variable("TMPDIR"),
+            Vec::new(),
+        );
+        Sight {
+            workspace,
+            store,
+            territory: Territory::new(graph),
+            programs: Programs::new(&rules.root, variable("PATH"), store, workspace.cache()),
+            rules,
+            known: RwLock::default(),
+        }
+    }
+
+    /// What an entry finds. `value` gives the content of another node's output in this run.
+    pub fn see(&self, entry: &PathEntry, value: &dyn Fn(ArtifactId) -> Option<Content>) -> Finding {
+        if entry.place == Place::Project
+            && let Some((artifact, rest)) = self.territory.output(directory_of(entry))
+        {
+            return match value(artifact) {
+                None => Finding::Unsettled(artifact),
+                Some(content) => self
+                    .inside(&content, rest, entry.access)
+                    .map_or(Finding::Blind, Finding::Seen),
+            };
+        }
+        let known = self
+            .known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(entry)
+            .cloned();
+        let seen = known.unwrap_or_else(|| {
+            let seen = self.look(entry);
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            known.insert(entry.clone(), seen.clone());
+            seen
+        });
+        seen.map_or(Finding::Blind, Finding::Seen)
+    }
+
+    /// What an entry that is no node's output finds at this moment.
+    pub fn look(&self, entry: &PathEntry) -> Option<Seen> {
+        match entry.place {
+            Place::Program => self
+                .programs
+                .version(&entry.path)
+                .map(Seen::Version)
+                .or(Some(Seen::Absent)),
+            Place::Distribution => python::see(&self.programs, self.workspace, entry),
+            Place::Project | Place::Absolute | Place::Home => {
+                let place = self.place(entry)?;
+                self.workspace
+                    .see(&place, entry.access, &self.hidden(entry))
+            }
+        }
+    }
+
+    /// Where an entry lies.
+    fn place(&self, entry: &PathEntry) -> Option<PathBuf> {
+        let path = OsStr::from_bytes(&entry.path);
+        match entry.place {
+            Place::Project => Some(self.rules.root.join(path)),
+            Place::Home => Some(self.rules.home.as_ref()?.join(path)),
+            _ => Some(PathBuf::from(path)),
+        }
+    }
+
+    /// The names of a directory that say nothing: tools' caches, and what comes and goes with runs.
+    fn hidden<'e>(&'e self, entry: &'e PathEntry) -> impl Fn(&OsStr) -> bool + 'e {
+        let inside = (entry.place == Place::Project).then(|| directory_of(entry));
+        move |name| match inside {
+            None => self.rules.is_cache(name.as_bytes()),
+            Some(b"") => self.is_nothing(name.as_bytes()),
+            Some(directory) => self.is_nothing(&[directory, b"/", name.as_bytes()].concat()),
+        }
+    }
+
+    fn is_nothing(&self, path: &[u8]) -> bool {
+        self.rules.is_cache(path) || self.territory.is_made(path)
+    }
+
+    /// What lies below a content that need not be laid out anywhere.
+    fn inside(&self, content: &Content, rest: &[u8], access: Access) -> Option<Seen> {
+        let Content::Tree { digest, .. } = content else {
+            let Content::File {
+                digest,
+                size,
+                executable,
+            } = *content
+            else {
+                return None;
+            };
+            return Some(match (rest, access) {
+                (b"", Access::Content) => Seen::File { digest, executable },
+                (b"", Access::Existence) => Seen::Exists(PathKind::File),
+                (b"", _) => Seen::Size { size, executable },
+                _ => Seen::Absent,
+            });
+        };
+        let mut at: TreeDigest = *digest;
+        let mut parts = rest
+            .split(|&byte| byte == b'/')
+            .filter(|part| !part.is_empty());
+        while let Some(part) = parts.next() {
+            let tree = self.store.read_tree(&at).ok()??;
+            match tree.get(part) {
+                None => return Some(Seen::Absent),
+                Some(Entry::Directory { digest, .. }) => at = *digest,
+                Some(Entry::File {
+                    digest,
+                    size,
+                    executable,
+                }) => {
+                    let (digest, size, executable) = (*digest, *size, *executable);
+                    let file = Content::File {
+                        digest,
+                        size,
+                        executable,
+                    };
+                    let rest: &[u8] = if parts.next().is_some() { b"?" } else { b"" };
+                    return self.inside(&file, rest, access);
+                }
+                Some(_) => return None,
+            }
+        }
+        Some(match access {
+            Access::Content => Seen::Directory(at),
+            Access::Listing => listing(&self.store.read_tree(&at).ok()??),
+            _ => Seen::Exists(PathKind::Directory),
+        })
+    }
+}
+
+/// The path of an entry, of modules that of the directory they are looked for in.
+pub fn directory_of(entry: &PathEntry) -> &[u8] {
+    match entry.access {
+        Access::Module => entry
+            .path
+            .split(|&byte| byte == 0)
+            .next()
+            .unwrap_or_default(),
+        _ => &entry.path,
+    }
+}
+
+fn listing(tree: &Tree) -> Seen {
+    let names: Vec<_> = tree
+        .entries()
+        .iter()
+        .map(|(name, entry)| {
+            let kind = match entry {
+                Entry::File { .. } => PathKind::File,
+                Entry::Directory { .. } => PathKind::Directory,
+                _ => PathKind::Symlink,
+            };
+            (name.clone(), kind)
+        })
+        .collect();
+    Seen::Listing(listing_digest(&names))
+}
+
+/// For an observer: a digest of what lies at an absolute path, in the form in which it is seen later.
+impl crate::worker::observed::Look for Sight<'_> {
+    fn mark(&self, path: &Path, names: bool) -> Option<[u8; 32]> {
+        let (place, relative) = match path.strip_prefix(&self.rules.root) {
+            Ok(relative) => (Place::Project, relative),
+            Err(_) => (Place::Absolute, path),
+        };
+        let access = if names {
+            Access::Listing
+        } else {
+            Access::Content
+        };
+        let entry = PathEntry {
+            place,
+            path: relative.as_os_str().as_bytes().to_vec(),
+            access,
+        };
+        digest_of(&self.look(&entry)?)
+    }
+}

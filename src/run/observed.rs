@@ -1,0 +1,201 @@
+//! What an execution was seen to do, held against what its node declares: a failure, a notice, or a path
+//! set to record with.
+
+use jalon_conf::pipeline::{ArtifactId, Isolation, Node, Undeclared};
+use jalon_store::action::{PathEntry, PathSet, Seen};
+use jalon_store::content::Content;
+use jalon_store::digest::WeakKey;
+use jalon_store::error::ReadError;
+
+use super::attempt::{Job, Shop};
+use super::failure::Failure;
+use crate::observe::{self, Folded};
+use crate::worker::observed::{Extent, Observed};
+
+/// Path sets of one weak key that are kept apart. A node that reads other paths each time it runs would
+/// else be looked up under ever more of them; past this many they are merged into one, which is as sound and
+/// misses more often.
+const SETS: usize = 8;
+
+impl Shop<'_> {
+    /// Whether this node's executions are to be observed.
+    pub(super) fn traces(node: &Node) -> bool {
+        node.isolation != Isolation::None
+    }
+
+    /// What was observed, folded.
+    ///
+    /// # Errors
+    /// The node used what nothing puts in order, or read undeclared files where that is forbidden.
+    pub(super) fn fold(
+        &self,
+        job: &Job,
+        node: &Node,
+        observed: &Observed,
+    ) -> Result<Folded, Box<Failure>> {
+        let values = |artifact: ArtifactId| job.value(artifact);
+        let folded = observe::fold(
+            self.judge.sight(),
+            self.graph(),
+            job.node,
+            observed,
+            &values,
+        );
+        self.told(node, observed, &folded);
+        if let Some(trespass) = folded.trespasses.first() {
+            return Err(self.trespass(node, trespass));
+        }
+        let undeclared = folded.undeclared();
+        match node.undeclared {
+            Undeclared::Error if !undeclared.is_empty() => Err(Failure::new(
+                "undeclared-read",
+                format!(
+                    "it read {} without declaring {}",
+                    listed(&undeclared),
+                    them(&undeclared)
+                ),
+                format!("declare it: code = [{}]", quoted(&undeclared)),
+            )),
+            Undeclared::Warn if !undeclared.is_empty() => {
+                let text = format!(
+                    "{} read {} without declaring {}",
+                    node.name,
+                    listed(&undeclared),
+                    them(&undeclared)
+                );
+                self.bus.notice("undeclared-read", text);
+                Ok(folded)
+            }
+            _ => Ok(folded),
+        }
+    }
+
+    fn trespass(&self, node: &Node, trespass: &observe::Trespass) -> Box<Failure> {
+        let artifact = self.graph().artifact(trespass.artifact);
+        let producer = artifact
+            .producer
+            .map_or_else(String::new, |id| self.graph().node(id).name.to_string());
+        let message = format!(
+            "{} used {}, an output of {producer}, without declaring it: whether it was there was luck",
+            node.name, trespass.path
+        );
+        let help = format!(
+            "add \"{}\" to `in` of {}, or after = [\"{}\"] where only the order counts",
+            artifact.name,
+            node.name.base,
+            producer.split('[').next().unwrap_or_default()
+        );
+        Failure::new("undeclared-dependency", message, help)
+    }
+
+    /// What could not be seen, and what was done that a hit cannot do again.
+    fn told(&self, node: &Node, observed: &Observed, folded: &Folded) {
+        match &observed.extent {
+            Extent::Full => {}
+            Extent::Partial(why) => {
+                let text = format!("{} was not observed in full: {}", node.name, why.join("; "));
+                self.bus.notice("partly-traced", text);
+            }
+            Extent::None(why) => {
+                let text = format!(
+                    "reads are not observed, so a file that a node reads without declaring it is not seen to change: {why}"
+                );
+                self.bus.notice("untraced", text);
+            }
+        }
+        if !folded.outside.is_empty() {
+            let text = format!(
+                "{} wrote outside the project: {}",
+                node.name,
+                listed(&folded.outside)
+            );
+            self.bus.notice("wrote-outside", text);
+        }
+        if !folded.strays.is_empty() {
+            let text = format!(
+                "{} made or changed {}, which {} no output of it, so what it gave is not kept: \
+                 a hit could not do that again. Declare it under `out`, or as a tool's cache under [pipeline] caches",
+                node.name,
+                listed(&folded.strays),
+                if folded.strays.len() == 1 {
+                    "is"
+                } else {
+                    "are"
+                }
+            );
+            self.bus.notice("undeclared-write", text);
+        }
+        if let Some(path) = &folded.moved {
+            let text = format!(
+                "{path} changed while {} ran, so what it gave is not kept; run again",
+                node.name
+            );
+            self.bus.notice("input-moved", text);
+        }
+    }
+
+    /// The path set to record under: the observed one, or one with all that are known where they are many.
+    pub(super) fn settle_paths(
+        &self,
+        weak: &WeakKey,
+        node: &Node,
+        observed: Vec<(PathEntry, Seen)>,
+    ) -> Result<Vec<(PathEntry, Seen)>, ReadError> {
+        let set = paths(&observed);
+        let known = self.store.path_sets(weak)?;
+        if known.len() < SETS || known.contains(&set) {
+            return Ok(observed);
+        }
+        let sight = self.judge.sight();
+        let mut all = observed;
+        let more = known.into_iter().flat_map(|set| set.entries);
+        for entry in more {
+            if !all.iter().any(|(one, _)| *one == entry)
+                && let Some(seen) = sight.look(&entry)
+            {
+                all.push((entry, seen));
+            }
+        }
+        all.sort();
+        let text = format!(
+            "{} uses other paths each time it runs; it is looked up by all {} of them from now on",
+            node.name,
+            all.len()
+        );
+        self.bus.notice("many-path-sets", text);
+        Ok(all)
+    }
+}
+
+impl Job {
+    /// What an output holds that this node reads, or may read because it comes after its producer.
+    pub(super) fn value(&self, artifact: ArtifactId) -> Option<Content> {
+        let all = self.inputs.iter().chain(&self.beside);
+        all.clone()
+            .find(|(id, _)| *id == artifact)
+            .map(|(_, content)| *content)
+    }
+}
+
+/// The path set of what was observed.
+pub fn paths(observed: &[(PathEntry, Seen)]) -> PathSet {
+    PathSet::new(observed.iter().map(|(entry, _)| entry.clone()).collect())
+}
+
+fn listed(paths: &[String]) -> String {
+    match paths {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first, second] => format!("{first} and {second}"),
+        [first, second, rest @ ..] => format!("{first}, {second} and {} more", rest.len()),
+    }
+}
+
+fn quoted(paths: &[String]) -> String {
+    let quoted: Vec<String> = paths.iter().map(|path| format!("{path:?}")).collect();
+    quoted.join(", ")
+}
+
+fn them(paths: &[String]) -> &'static str {
+    if paths.len() == 1 { "it" } else { "them" }
+}
