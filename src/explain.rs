@@ -2,10 +2,11 @@
 //!
 //! Pure. The order of fields is the order in which people want to hear of them.
 
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use jalon_store::action::{Derivation, Field, FieldValue, PathEntry, Place, Seen};
+use jalon_store::action::{Access, Derivation, Field, FieldValue, PathEntry, Place, Seen};
 use jalon_store::outcome::Explanation;
 
 use crate::action::field;
@@ -107,26 +108,61 @@ fn difference(
 
 /// Only paths that are looked at in both can differ: the others were read because something else differed.
 fn observed(old: &[(PathEntry, Seen)], new: &[(PathEntry, Seen)], all: &mut Vec<Difference>) {
+    let new: FxHashMap<&PathEntry, &Seen> = new.iter().map(|(entry, seen)| (entry, seen)).collect();
     for (entry, before) in old {
-        let Some((_, now)) = new.iter().find(|(other, _)| other == entry) else {
-            continue;
-        };
-        if before != now {
-            let path = String::from_utf8_lossy(&entry.path).into_owned();
-            let what = if entry.place == Place::Absolute {
-                format!("/{}", path.trim_start_matches('/'))
-            } else {
-                path
-            };
-            let place = what.clone();
-            all.push(Difference {
-                field: field::OBSERVED.into(),
-                what,
-                old: show_seen(before),
-                new: show_seen(now),
-                place,
-            });
+        if let Some(now) = new.get(entry)
+            && *now != before
+        {
+            all.push(observation(entry, show_seen(before), show_seen(now)));
         }
+    }
+}
+
+/// What an outcome rests on besides its recipe, each with what was found as the old value.
+pub fn observations(explanation: &Explanation) -> Vec<Difference> {
+    let each = explanation.observed.iter();
+    each.map(|(entry, seen)| observation(entry, show_seen(seen), Value::Null))
+        .collect()
+}
+
+fn observation(entry: &PathEntry, old: Value, new: Value) -> Difference {
+    let what = called(entry);
+    Difference {
+        field: field::OBSERVED.into(),
+        place: what.clone(),
+        what,
+        old,
+        new,
+    }
+}
+
+/// An entry of a path set as people call it.
+fn called(entry: &PathEntry) -> String {
+    let text = String::from_utf8_lossy(&entry.path);
+    let path = match entry.place {
+        Place::Home => format!("~/{text}"),
+        Place::Distribution => match text.split_once(':') {
+            Some((environment, "*.pth")) => return format!("what {environment} starts with"),
+            Some((environment, "*")) => return format!("packages of {environment}"),
+            Some((environment, name)) if !name.starts_with('\0') => {
+                return format!("package {name} of {environment}");
+            }
+            Some((environment, _)) => return format!("modules of {environment}"),
+            None => text.into_owned(),
+        },
+        Place::Program => format!("program {text}"),
+        Place::Project | Place::Absolute => text.into_owned(),
+    };
+    match entry.access {
+        Access::Listing => format!("names in {}", if path.is_empty() { "." } else { &path }),
+        Access::Module => format!(
+            "modules in {}",
+            path.split('\0')
+                .next()
+                .filter(|path| !path.is_empty())
+                .unwrap_or(".")
+        ),
+        _ => path,
     }
 }
 

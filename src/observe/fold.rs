@@ -51,7 +51,7 @@ pub struct Fold<'a, 'o> {
     managers: Vec<PathBuf>,
     /// Entries and the sighting that each rests on.
     pub(super) entries: FxHashMap<PathEntry, Option<&'o Sighting>>,
-    owners: FxHashMap<PathBuf, (String, FxHashMap<Vec<u8>, Vec<String>>)>,
+    owners: FxHashMap<PathBuf, (String, python::Owners)>,
     /// Directories in which a runtime looked for modules.
     finds: Vec<&'o Path>,
     pub(super) strays: Vec<String>,
@@ -251,7 +251,7 @@ impl<'a, 'o> Fold<'a, 'o> {
     fn elsewhere(&mut self, sighting: &'o Sighting) {
         let path = sighting.path.as_path();
         let under = |places: &[PathBuf]| places.iter().any(|place| path.starts_with(place));
-        if under(&self.runtimes) || under(&self.managers) || self.rules.root.starts_with(path) {
+        if under(&self.runtimes) || under(&self.managers) || self.is_above(path) {
             return;
         }
         let temporary = self.rules.is_temporary(path);
@@ -293,6 +293,16 @@ impl<'a, 'o> Fold<'a, 'o> {
             Some(_) => {}
             None => self.enter(sighting, Place::Absolute, path.as_os_str().as_bytes()),
         }
+    }
+
+    /// Whether the project or the home directory lies there.
+    fn is_above(&self, path: &Path) -> bool {
+        self.rules.root.starts_with(path)
+            || self
+                .rules
+                .home
+                .as_ref()
+                .is_some_and(|home| home.starts_with(path))
     }
 
     /// A name beside a directory that the project lies in (tools look there for their configuration): told from
@@ -353,14 +363,11 @@ impl<'a, 'o> Fold<'a, 'o> {
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
         let is_runtime = runtime(path).is_some() || runtime(&real).is_some();
         let is_projects = path.starts_with(&self.rules.root) && python::split(path).is_none();
-        let system = !sighting.stamped && python::split(path).is_none();
-        if (system && !is_runtime)
-            || (is_projects && !is_runtime)
-            || self
-                .managers
-                .iter()
-                .any(|place| path.starts_with(place.join("libexec")))
-        {
+        let is_systems = !sighting.stamped && python::split(path).is_none();
+        let stands_for_another = self.managers.iter().any(|place| {
+            path.starts_with(place.join("shims")) || path.starts_with(place.join("libexec"))
+        });
+        if stands_for_another || ((is_systems || is_projects) && !is_runtime) {
             return;
         }
         if is_runtime && real.is_file() {
@@ -379,8 +386,12 @@ impl<'a, 'o> Fold<'a, 'o> {
         let Some(first) = rest.components().next() else {
             if sighting.uses.has(Uses::LIST) {
                 self.entries.entry(python::all(&label)).or_insert(None);
-            } else if sighting.uses.has(Uses::FIND) {
+            }
+            if sighting.uses.has(Uses::FIND) {
                 self.finds.push(&sighting.path);
+            }
+            if sighting.uses.has(Uses::START) {
+                self.entries.entry(python::pth(&label)).or_insert(None);
             }
             return;
         };
@@ -403,17 +414,9 @@ impl<'a, 'o> Fold<'a, 'o> {
             return;
         }
         // A file that no distribution speaks of counts by itself.
-        let access = if sighting.uses.any(Uses::READ.and(Uses::EXECUTE)) {
-            Access::Content
-        } else {
-            Access::Stat
-        };
-        let (place, path) = match sighting.path.strip_prefix(&rules.root) {
-            Ok(relative) => (Place::Project, relative),
-            Err(_) => (Place::Absolute, sighting.path.as_path()),
-        };
-        let path = path.as_os_str().as_bytes().to_vec();
-        self.add(place, &path, access, None);
+        self.entries
+            .entry(python::file(&label, path))
+            .or_insert(None);
     }
 
     /// Where modules were looked for, only their names count, not every name that lies there.

@@ -17,6 +17,8 @@ use crate::workspace::see::digest_of;
 
 /// Stands for the list of all distributions.
 const ALL: &str = "*";
+/// Stands for the names of the files that tell an interpreter what to start with.
+const PTH: &str = "*.pth";
 
 /// Where a package directory ends in a path below one: `…/site-packages` of `…/site-packages/a/b.py`.
 pub fn split(path: &Path) -> Option<(PathBuf, PathBuf)> {
@@ -134,6 +136,20 @@ pub fn all(label: &str) -> PathEntry {
     entry(label, ALL)
 }
 
+/// An entry for what an interpreter starts with.
+pub fn pth(label: &str) -> PathEntry {
+    entry(label, PTH)
+}
+
+/// An entry for a file that no distribution speaks of, relative to the package directory.
+pub fn file(label: &str, path: &[u8]) -> PathEntry {
+    PathEntry {
+        place: Place::Distribution,
+        path: [label.as_bytes(), b":/", path].concat(),
+        access: Access::Content,
+    }
+}
+
 /// An entry for modules that were looked for.
 pub fn modules(label: &str, names: &[&str]) -> PathEntry {
     PathEntry {
@@ -148,6 +164,24 @@ pub fn see(programs: &Programs<'_>, workspace: &Workspace, entry: &PathEntry) ->
     let text = std::str::from_utf8(&entry.path).ok()?;
     let (label, name) = text.split_once(':')?;
     let places = places(programs, label);
+    if let Some(file) = name.strip_prefix('/') {
+        let mut found = places.iter().map(|place| place.join(file));
+        return match found.find(|place| place.exists()) {
+            Some(place) => workspace.see(&place, Access::Content, &|_| false),
+            None => Some(Seen::Absent),
+        };
+    }
+    if name == PTH {
+        let entries = places
+            .iter()
+            .flat_map(|place| std::fs::read_dir(place).into_iter().flatten().flatten());
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.ends_with(".pth"))
+            .collect();
+        names.sort();
+        return Some(Seen::Version(names.join(", ")));
+    }
     if entry.access == Access::Module {
         let mut found = String::new();
         for place in places {
@@ -245,9 +279,12 @@ fn counts(line: &[u8]) -> bool {
         || ends(b".dist-info/direct_url.json"))
 }
 
+/// By the first part of a path in a package directory: distributions.
+pub type Owners = FxHashMap<Vec<u8>, Vec<String>>;
+
 /// For each first part of a path in a package directory, the distributions that put something there.
-pub fn owners(site: &Path) -> FxHashMap<Vec<u8>, Vec<String>> {
-    let mut owners: FxHashMap<Vec<u8>, Vec<String>> = FxHashMap::default();
+pub fn owners(site: &Path) -> Owners {
+    let mut owners = Owners::default();
     for (name, _, place) in distributions(site) {
         let own = place
             .file_name()

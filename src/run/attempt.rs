@@ -6,7 +6,6 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +19,7 @@ use jalon_store::outcome::ActionRecord;
 use super::bus::Bus;
 use super::checkpoint::{Checkpoint, Found};
 use super::failure::{Failure, failure_of, is_worth_another};
+use super::private::write_once;
 use super::render::{self, Words};
 use crate::event::Body;
 use crate::graph::Graph;
@@ -406,12 +406,19 @@ impl Shop<'_> {
             run: None,
         };
         let argv = render::argv(&node.command, &words);
-        let env = environment::of_node(&self.machine.variables, node).map_err(|unset| {
+        let mut env = environment::of_node(&self.machine.variables, node).map_err(|unset| {
             let message = format!("the secret {} is not set", unset.join(", "));
             Some(Failure::new(
                 "missing-secret",
                 message,
                 "set the variable where jalon is started",
+            ))
+        })?;
+        self.ask_python(node, &argv, &mut env).map_err(|error| {
+            Some(Failure::new(
+                "workspace",
+                format!("cannot write what is to observe Python: {error}"),
+                "",
             ))
         })?;
         Ok((argv, env.into_iter().collect()))
@@ -424,18 +431,10 @@ impl Shop<'_> {
         }
         let json = subtrees(&node.params).to_json();
         let digest = BlobDigest::of(json.as_bytes()).to_string();
-        let path = format!("{PRIVATE_DIRECTORY}/params/{}.json", &digest[..16]);
-        let place = self.project.root.join(&path);
-        if !std::fs::read(&place).is_ok_and(|bytes| bytes == json.as_bytes()) {
-            let directory = self.project.root.join(PRIVATE_DIRECTORY).join("params");
-            std::fs::create_dir_all(&directory)?;
-            // Equal subtrees are written by several workers at once, each to a name of its own.
-            static WRITTEN: AtomicU64 = AtomicU64::new(0);
-            let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-            let temporary = directory.join(format!("{}.{number}.tmp", self.bus.run()));
-            std::fs::write(&temporary, &json)?;
-            std::fs::rename(&temporary, &place)?;
-        }
+        let name = format!("{}.json", &digest[..16]);
+        let directory = self.project.root.join(PRIVATE_DIRECTORY).join("params");
+        write_once(&directory, &name, json.as_bytes(), self.bus.run())?;
+        let path = format!("{PRIVATE_DIRECTORY}/params/{name}");
         Ok(Some(path))
     }
 }

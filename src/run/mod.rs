@@ -14,6 +14,7 @@ mod finish;
 mod hooks;
 mod observed;
 mod preflight;
+mod private;
 mod render;
 pub mod resources;
 mod tell;

@@ -1,6 +1,9 @@
 //! What an execution was seen to do, held against what its node declares: a failure, a notice, or a path
 //! set to record with.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
 use jalon_conf::pipeline::{ArtifactId, Isolation, Node, Undeclared};
 use jalon_store::action::{PathEntry, PathSet, Seen};
 use jalon_store::content::Content;
@@ -9,8 +12,11 @@ use jalon_store::error::ReadError;
 
 use super::attempt::{Job, Shop};
 use super::failure::Failure;
+use super::private::write_once;
 use crate::observe::{self, Folded};
+use crate::worker::environment::Variables;
 use crate::worker::observed::{Extent, Observed};
+use crate::workspace::PRIVATE_DIRECTORY;
 
 /// Path sets of one weak key that are kept apart. A node that reads other paths each time it runs would
 /// else be looked up under ever more of them; past this many they are merged into one, which is as sound and
@@ -21,6 +27,38 @@ impl Shop<'_> {
     /// Whether this node's executions are to be observed.
     pub(super) fn traces(node: &Node) -> bool {
         node.isolation != Isolation::None
+    }
+
+    /// Lets a Python that the command names tell which modules it looks for.
+    ///
+    /// # Errors
+    /// The file for it cannot be written.
+    pub(super) fn ask_python(
+        &self,
+        node: &Node,
+        argv: &[OsString],
+        env: &mut Variables,
+    ) -> std::io::Result<()> {
+        if !Shop::traces(node) || !argv.iter().any(|word| names_python(word.as_bytes())) {
+            return Ok(());
+        }
+        let directory = self.project.root.join(PRIVATE_DIRECTORY).join("observe");
+        write_once(
+            &directory,
+            "sitecustomize.py",
+            OBSERVE.as_bytes(),
+            self.bus.run(),
+        )?;
+        let mut places = directory.into_os_string();
+        if let Some(own) = env
+            .get(OsStr::new("PYTHONPATH"))
+            .filter(|own| !own.is_empty())
+        {
+            places.push(":");
+            places.push(own);
+        }
+        env.insert("PYTHONPATH".into(), places);
+        Ok(())
     }
 
     /// What was observed, folded.
@@ -165,6 +203,17 @@ impl Shop<'_> {
         self.bus.notice("many-path-sets", text);
         Ok(all)
     }
+}
+
+/// Written to `.jalon/observe`; see there.
+const OBSERVE: &str = include_str!("../../python/observe.py");
+
+/// Whether a command says that Python will run, or a program that starts it.
+fn names_python(word: &[u8]) -> bool {
+    let names: [&[u8]; 4] = [b"py", b"uv run", b"conda", b"jupyter"];
+    names
+        .iter()
+        .any(|name| word.windows(name.len()).any(|part| part == *name))
 }
 
 impl Job {

@@ -31,7 +31,10 @@ impl Uses {
     /// A language runtime listed it to find modules; which ones is in [`Observed::modules`].
     pub const FIND: Uses = Uses(1 << 8);
 
-    const READING: Uses = Uses(0b1_0011_1111);
+    /// A language runtime listed it to find what it is to start with.
+    pub const START: Uses = Uses(1 << 9);
+
+    const READING: Uses = Uses(0b11_0011_1111);
 
     /// Both.
     #[must_use]

@@ -30,3 +30,4 @@ mod secrets;
 mod signals;
 mod storage;
 mod targets;
+mod undeclared;

@@ -165,6 +165,13 @@ impl Project {
         fs::write(&path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
+    /// Lets everyone execute a file.
+    pub fn set_executable(&self, path: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(self.dir.join(path), fs::Permissions::from_mode(0o755))
+            .expect("permissions can be set");
+    }
+
     /// Reads a file that must be there.
     pub fn read(&self, path: &str) -> String {
         let path = self.dir.join(path);

@@ -159,6 +159,9 @@ fn lineage(
             _ => {}
         }
     }
+    for difference in jalon::explain::observations(&explanation) {
+        from.insert(format!("observed {}", difference.what), difference.old);
+    }
     value["from"] = Value::Object(from);
     value["inputs"] = Value::Array(inputs);
     Ok(value)

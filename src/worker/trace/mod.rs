@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
 use rustix::process::{Pid, Signal, kill_process};
@@ -32,7 +32,8 @@ const STRAGGLERS: Duration = Duration::from_millis(500);
 /// stamp: kernel clocks tick every 1 to 10 ms, network file systems' coarser.
 const TICK: i128 = 20_000_000;
 /// Below this name, which nothing can ever have, a language runtime tells what it looks for (see
-/// `python/observe.py`): `/proc/jalon/module/NAME`, and `/proc/jalon/find` before it lists a directory.
+/// `python/observe.py`): `/proc/jalon/module/NAME`, `/proc/jalon/find` before it lists a directory for that, and
+/// `/proc/jalon/start` once it has started.
 pub const WORD: &[u8] = b"/proc/jalon/";
 
 /// What to look for.
@@ -57,7 +58,8 @@ pub fn watch(trace: &Trace<'_>, listener: &OwnedFd, stop: BorrowedFd<'_>) -> Obs
     let mut watch = Watch {
         trace,
         notebook: Notebook::default(),
-        finding: FxHashMap::default(),
+        finding: FxHashSet::default(),
+        starting: FxHashMap::default(),
         modules: Vec::new(),
         network: false,
         system: 0,
@@ -67,6 +69,9 @@ pub fn watch(trace: &Trace<'_>, listener: &OwnedFd, stop: BorrowedFd<'_>) -> Obs
     };
     wake_together(listener);
     watch.follow(listener, stop);
+    for listed in std::mem::take(&mut watch.starting).into_values().flatten() {
+        watch.notebook.note(&listed, Uses::LIST);
+    }
     Observed {
         extent: if watch.gaps.is_empty() {
             Extent::Full
@@ -97,7 +102,9 @@ struct Watch<'a> {
     trace: &'a Trace<'a>,
     notebook: Notebook,
     /// Threads whose next listing looks for modules.
-    finding: FxHashMap<u32, ()>,
+    finding: FxHashSet<u32>,
+    /// Package directories that a thread listed, as long as it may be a runtime that starts.
+    starting: FxHashMap<u32, Vec<Vec<u8>>>,
     modules: Vec<String>,
     network: bool,
     system: u64,
@@ -288,7 +295,11 @@ impl Watch<'_> {
             self.modules
                 .push(String::from_utf8_lossy(module).into_owned());
         } else if word == b"find" {
-            self.finding.insert(thread, ());
+            self.finding.insert(thread);
+        } else if word == b"start" {
+            for listed in self.starting.remove(&thread).unwrap_or_default() {
+                self.notebook.note(&listed, Uses::START);
+            }
         }
         true
     }
@@ -304,8 +315,16 @@ impl Watch<'_> {
         let reads = flags & libc::O_ACCMODE != libc::O_WRONLY;
         let creates = flags & libc::O_CREAT != 0;
         if flags & libc::O_DIRECTORY != 0 || (!writes && self.is_directory()) {
-            let finds = self.finding.remove(&tracee.thread).is_some();
-            return self.used(if finds { Uses::FIND } else { Uses::LIST });
+            if self.finding.remove(&tracee.thread) {
+                return self.used(Uses::FIND);
+            }
+            if is_packages(&self.path) {
+                // Until it says what it is, it may be a runtime that looks what there is to start with.
+                self.notebook.enter(&self.path, None);
+                let listed = self.starting.entry(tracee.thread).or_default();
+                return listed.push(self.path.clone());
+            }
+            return self.used(Uses::LIST);
         }
         let absent = self.is_absent();
         let fresh = flags & libc::O_TRUNC != 0 || (creates && flags & libc::O_EXCL != 0);
@@ -415,12 +434,18 @@ impl Watch<'_> {
     }
 }
 
+/// Whether a path is a directory of packages itself.
+fn is_packages(path: &[u8]) -> bool {
+    path.ends_with(b"/site-packages") || path.ends_with(b"/dist-packages")
+}
+
 /// Files of a language's package directories are noted wherever they lie, and stand for their package.
 fn is_distributed(path: &[u8]) -> bool {
     let parts = [b"/site-packages/".as_slice(), b"/dist-packages/"];
-    parts
-        .iter()
-        .any(|part| path.windows(part.len()).any(|window| window == *part))
+    is_packages(path)
+        || parts
+            .iter()
+            .any(|part| path.windows(part.len()).any(|window| window == *part))
 }
 
 fn is_theirs(error: &io::Error) -> bool {
@@ -455,17 +480,15 @@ fn now() -> i128 {
     i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
 }
 
-/// What lies at a path now; nothing where a link leads nowhere.
+/// What lies at a path now. A link that leads nowhere is something too, of no kind.
 pub fn stamp(path: &[u8]) -> Option<Stamp> {
     let path = Path::new(std::ffi::OsStr::from_bytes(path));
     let here = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     let link = FileType::from_raw_mode(here.st_mode) == FileType::Symlink;
-    let found = if link {
-        statat(CWD, path, AtFlags::empty()).ok()?
-    } else {
-        here
-    };
-    Some(read(&found, link))
+    let found = link
+        .then(|| statat(CWD, path, AtFlags::empty()).ok())
+        .flatten();
+    Some(read(&found.unwrap_or(here), link))
 }
 
 fn read(found: &Stat, link: bool) -> Stamp {

@@ -1,0 +1,431 @@
+//! Never stale: whatever a node was seen to use counts, whether anybody declared it or not. One test for
+//! each way in which a result can depend on something; docs/TRACING.md has them as a table beside other tools.
+
+use crate::project::{Project, skip};
+
+/// One node that runs a command and declares nothing but its output.
+fn node(command: &str) -> Project {
+    let definition = format!(
+        "[defaults]\npass_env = [\"LOG\"]\n\n[node.n]\ncmd = '''echo n >> \"$LOG\"; {command}'''\nout = {{ o = \"o.txt\" }}\n"
+    );
+    Project::new(&definition)
+}
+
+/// Runs, is settled, is changed by `edit`, must run again and give `after`, and is settled again.
+fn must_notice(project: &Project, edit: impl FnOnce(), after: &str) {
+    settled(project);
+    edit();
+    let run = project.run_ok(&[]);
+    assert_eq!(
+        project.executed(),
+        ["n"],
+        "the edit was not noticed: {}",
+        run.output
+    );
+    assert_eq!(project.read("o.txt"), after);
+    settled(project);
+}
+
+/// A second run has nothing to do.
+fn settled(project: &Project) {
+    project.run_ok(&[]);
+    project.executed();
+    let run = project.run_ok(&[]);
+    assert_eq!(
+        project.executed(),
+        [""; 0],
+        "it runs again with nothing changed: {}",
+        run.output
+    );
+}
+
+/// After an edit that cannot matter nothing runs.
+fn must_not_run(project: &Project, edit: impl FnOnce()) {
+    settled(project);
+    edit();
+    let run = project.run_ok(&[]);
+    assert_eq!(
+        project.executed(),
+        [""; 0],
+        "it runs for nothing: {}",
+        run.output
+    );
+}
+
+#[test]
+fn a_data_file() {
+    let project = node("cat extra.csv > {{out.o}}");
+    project.write("extra.csv", "1\n");
+    must_notice(&project, || project.write("extra.csv", "2\n"), "2\n");
+    let run = project.run_ok(&[]);
+    assert_eq!(
+        run.json["nodes"][0]["undeclared"],
+        serde_json::json!(["extra.csv"])
+    );
+    assert_eq!(run.json["nodes"][0]["traced"], "full");
+}
+
+#[test]
+fn an_edit_taken_back_is_a_hit() {
+    let project = node("cat extra.csv > {{out.o}}");
+    project.write("extra.csv", "1\n");
+    must_notice(&project, || project.write("extra.csv", "2\n"), "2\n");
+    must_not_run(&project, || project.write("extra.csv", "1\n"));
+    assert_eq!(project.read("o.txt"), "1\n");
+}
+
+#[test]
+fn a_file_that_appears() {
+    let project =
+        node("if [ -e override.cfg ]; then cat override.cfg; else echo default; fi > {{out.o}}");
+    must_notice(
+        &project,
+        || project.write("override.cfg", "mine\n"),
+        "mine\n",
+    );
+    // That was known before.
+    must_not_run(&project, || project.remove("override.cfg"));
+    assert_eq!(project.read("o.txt"), "default\n");
+}
+
+#[test]
+fn a_size_that_is_only_asked_for() {
+    let project = node("if [ -s flag ]; then echo full; else echo empty; fi > {{out.o}}");
+    project.write("flag", "");
+    must_notice(&project, || project.write("flag", "x"), "full\n");
+    must_not_run(&project, || project.write("flag", "y"));
+}
+
+#[test]
+fn names_in_a_directory() {
+    let project = node("ls parts > {{out.o}}");
+    project.write("parts/a", "");
+    must_notice(&project, || project.write("parts/b", ""), "a\nb\n");
+    must_not_run(&project, || project.write("parts/a", "other bytes"));
+}
+
+#[test]
+fn what_a_glob_of_the_shell_finds() {
+    let project = node("cat parts/*.txt > {{out.o}}");
+    project.write("parts/a.txt", "a\n");
+    must_notice(&project, || project.write("parts/b.txt", "b\n"), "a\nb\n");
+}
+
+#[test]
+fn a_sourced_script_and_what_it_sources() {
+    let project = node(". ./lib/first.sh; greet > {{out.o}}");
+    project.write("lib/first.sh", ". ./lib/second.sh\n");
+    project.write("lib/second.sh", "greet() { echo hello; }\n");
+    must_notice(
+        &project,
+        || project.edit("lib/second.sh", "hello", "goodbye"),
+        "goodbye\n",
+    );
+}
+
+#[test]
+fn which_file_is_read_may_depend_on_another() {
+    let project = node("cat \"$(cat which)\" > {{out.o}}");
+    project.write("which", "one");
+    project.write("one", "1\n");
+    project.write("two", "2\n");
+    must_not_run(&project, || project.write("two", "22\n"));
+    must_notice(&project, || project.write("which", "two"), "22\n");
+    must_notice(&project, || project.write("two", "222\n"), "222\n");
+    must_not_run(&project, || project.write("one", "11\n"));
+}
+
+#[test]
+fn a_link_that_leads_elsewhere() {
+    let project = node("cat current/data > {{out.o}}");
+    project.write("v1/data", "one\n");
+    project.write("v2/data", "two\n");
+    let link = |to: &str| {
+        let _ = std::fs::remove_file(project.path("current"));
+        std::os::unix::fs::symlink(to, project.path("current")).unwrap();
+    };
+    link("v1");
+    must_notice(&project, || link("v2"), "two\n");
+    must_notice(&project, || project.write("v2/data", "three\n"), "three\n");
+    must_not_run(&project, || project.write("v1/data", "other\n"));
+}
+
+#[test]
+fn what_a_link_says() {
+    let project = node("readlink current > {{out.o}}");
+    let link = |to: &str| {
+        let _ = std::fs::remove_file(project.path("current"));
+        std::os::unix::fs::symlink(to, project.path("current")).unwrap();
+    };
+    link("v1");
+    must_notice(&project, || link("v2"), "v2\n");
+}
+
+#[test]
+fn processes_of_processes() {
+    let project = node("sh -c \"sh -c 'cat deep.txt'\" > {{out.o}}");
+    project.write("deep.txt", "1\n");
+    must_notice(&project, || project.write("deep.txt", "2\n"), "2\n");
+}
+
+#[test]
+fn another_working_directory() {
+    let project = node("(cd sub/deeper && cat ../near.txt) > {{out.o}}");
+    project.write("sub/near.txt", "1\n");
+    project.write("sub/deeper/x", "");
+    must_notice(&project, || project.write("sub/near.txt", "2\n"), "2\n");
+}
+
+#[test]
+fn a_program_of_the_project() {
+    let project = node("./tool > {{out.o}}");
+    let tool = |text: &str| {
+        project.write("tool", format!("#!/bin/sh\necho {text}\n"));
+        project.set_executable("tool");
+    };
+    tool("one");
+    must_notice(&project, || tool("two"), "two\n");
+}
+
+#[test]
+fn the_interpreter_that_a_script_names() {
+    let project = node("./run.me > {{out.o}}");
+    let interpreter = |text: &str| {
+        project.write("interpreter", format!("#!/bin/sh\necho {text}\n"));
+        project.set_executable("interpreter");
+    };
+    interpreter("one");
+    let place = project.path("interpreter");
+    project.write("run.me", format!("#!{}\n", place.display()));
+    project.set_executable("run.me");
+    // A script cannot interpret a script, so the shell takes over; what it read counts all the same.
+    project.run(&[]);
+    project.executed();
+    interpreter("two");
+    project.run(&[]);
+    assert_eq!(project.executed(), ["n"]);
+}
+
+#[test]
+fn a_program_that_is_linked_statically() {
+    let project = node("./reader > {{out.o}}");
+    project.write(
+        "reader.c",
+        "#include <stdio.h>\nint main(void) { int c; FILE *f = fopen(\"data.bin\", \"r\"); while ((c = getc(f)) != EOF) putchar(c); return 0; }\n",
+    );
+    let built = std::process::Command::new("cc")
+        .args(["-static", "-o", "reader", "reader.c"])
+        .current_dir(&project.dir)
+        .output();
+    if !built.is_ok_and(|built| built.status.success()) {
+        return skip("a static program is traced: no C compiler with a static C library");
+    }
+    project.write("data.bin", "1\n");
+    must_notice(&project, || project.write("data.bin", "2\n"), "2\n");
+}
+
+#[test]
+fn a_module_that_a_script_imports() {
+    let project = node("python3 src/main.py > {{out.o}}");
+    project.write("src/main.py", "import helper\nprint(helper.value())\n");
+    project.write("src/helper.py", "def value():\n    return 1\n");
+    must_notice(&project, || project.edit("src/helper.py", "1", "2"), "2\n");
+    // Twice, for the second time byte code is read in place of the source.
+    must_notice(
+        &project,
+        || project.edit("src/helper.py", "2", "33"),
+        "33\n",
+    );
+}
+
+#[test]
+fn the_init_of_a_package() {
+    let project = node("python3 main.py > {{out.o}}");
+    project.write(
+        "main.py",
+        "import pkg.part\nprint(pkg.SCALE * pkg.part.BASE)\n",
+    );
+    project.write("pkg/__init__.py", "SCALE = 2\n");
+    project.write("pkg/part.py", "BASE = 10\n");
+    must_notice(
+        &project,
+        || project.edit("pkg/__init__.py", "2", "3"),
+        "30\n",
+    );
+}
+
+#[test]
+fn a_module_that_shadows_another() {
+    let project = node("python3 src/main.py > {{out.o}}");
+    project.write(
+        "src/main.py",
+        "import colorsys\nprint(getattr(colorsys, 'MINE', 'library'))\n",
+    );
+    must_notice(
+        &project,
+        || project.write("src/colorsys.py", "MINE = 'shadow'\n"),
+        "shadow\n",
+    );
+}
+
+#[test]
+fn a_module_that_was_looked_for_and_not_found() {
+    let project = node("python3 src/main.py > {{out.o}}");
+    project.write(
+        "src/main.py",
+        "try:\n    import speedups\n    print(speedups.NAME)\nexcept ImportError:\n    print('slow')\n",
+    );
+    must_notice(
+        &project,
+        || project.write("src/speedups.py", "NAME = 'fast'\n"),
+        "fast\n",
+    );
+}
+
+#[test]
+fn a_new_script_beside_the_old_ones_concerns_nobody() {
+    let project = node("python3 src/main.py > {{out.o}}");
+    project.write("src/main.py", "import helper\nprint(helper.VALUE)\n");
+    project.write("src/helper.py", "VALUE = 1\n");
+    must_not_run(&project, || {
+        project.write("src/another.py", "print('unrelated')\n")
+    });
+}
+
+#[test]
+fn names_that_python_itself_lists_count() {
+    let project = node("python3 src/main.py > {{out.o}}");
+    project.write(
+        "src/main.py",
+        "import os\nprint(sorted(n for n in os.listdir('src') if n.endswith('.py')))\n",
+    );
+    must_notice(
+        &project,
+        || project.write("src/another.py", ""),
+        "['another.py', 'main.py']\n",
+    );
+}
+
+#[test]
+fn python_that_takes_no_observer_is_less_precise_and_never_wrong() {
+    let project = node("python3 -I main.py > {{out.o}}");
+    project.write(
+        "main.py",
+        "import sys\nsys.path.insert(0, 'lib')\nimport helper\nprint(helper.VALUE)\n",
+    );
+    project.write("lib/helper.py", "VALUE = 1\n");
+    must_notice(&project, || project.edit("lib/helper.py", "1", "2"), "2\n");
+    must_notice(&project, || project.write("lib/new.py", ""), "2\n");
+}
+
+#[test]
+fn what_pythonpath_names() {
+    let mut project = node("python3 main.py > {{out.o}}");
+    project.write("main.py", "import helper\nprint(helper.VALUE)\n");
+    project.write("one/helper.py", "VALUE = 1\n");
+    project.write("two/helper.py", "VALUE = 2\n");
+    project.set_env("PYTHONPATH", "one");
+    settled(&project);
+    project.set_env("PYTHONPATH", "two");
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["n"]);
+    assert_eq!(project.read("o.txt"), "2\n");
+    must_notice(&project, || project.edit("two/helper.py", "2", "3"), "3\n");
+}
+
+#[test]
+fn the_environment_that_a_node_sees_is_what_the_contract_says() {
+    let project = node("env | cut -d= -f1 | sort > {{out.o}}");
+    project.run_ok(&[]);
+    let seen = project.read("o.txt");
+    let names: Vec<&str> = seen
+        .lines()
+        .filter(|name| !["PWD", "_", "SHLVL", "OLDPWD"].contains(name))
+        .collect();
+    assert_eq!(names, ["HOME", "LOG", "PATH", "TMPDIR"]);
+    let python = node("python3 -c 'import os; print(sorted(os.environ))' > {{out.o}}");
+    python.run_ok(&[]);
+    assert!(
+        !python.read("o.txt").contains("PYTHONPATH"),
+        "{}",
+        python.read("o.txt")
+    );
+}
+
+#[test]
+fn an_edit_in_the_same_second_that_keeps_size_and_time() {
+    let project = node("cat extra.csv > {{out.o}}");
+    project.write("extra.csv", "1\n");
+    let stamp = std::fs::metadata(project.path("extra.csv"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    must_notice(
+        &project,
+        || {
+            project.write("extra.csv", "2\n");
+            let file = std::fs::File::options()
+                .write(true)
+                .open(project.path("extra.csv"))
+                .unwrap();
+            file.set_modified(stamp).unwrap();
+        },
+        "2\n",
+    );
+}
+
+#[test]
+fn names_of_any_bytes() {
+    use std::os::unix::ffi::OsStrExt;
+    let project = node("cat strange/* > {{out.o}}");
+    let name = std::ffi::OsStr::from_bytes(b"a 'b\" \xff\n");
+    std::fs::create_dir(project.path("strange")).unwrap();
+    let file = project.path("strange").join(name);
+    std::fs::write(&file, "1\n").unwrap();
+    must_notice(&project, || std::fs::write(&file, "2\n").unwrap(), "2\n");
+}
+
+#[test]
+fn temporary_files_stand_for_nothing() {
+    let project = node(
+        "t=$(mktemp); date +%N > \"$t\"; cat \"$t\" > /dev/null; mkdir scratch; date > scratch/x; cat scratch/x > /dev/null; rm -r scratch \"$t\"; echo done > {{out.o}}",
+    );
+    settled(&project);
+    settled(&project);
+}
+
+#[test]
+fn a_clone_with_a_shared_store_gets_the_truth() {
+    let project = node("python3 main.py > {{out.o}}").with_store();
+    project.write("main.py", "import helper\nprint(helper.SCORE)\n");
+    project.write("helper.py", "SCORE = 1.0\n");
+    let clone = project.copy();
+    // The experiment that was never committed.
+    project.edit("helper.py", "1.0", "0.306");
+    project.run_ok(&[]);
+    assert_eq!(project.read("o.txt"), "0.306\n");
+    project.edit("helper.py", "0.306", "1.0");
+    clone.run_ok(&[]);
+    assert_eq!(clone.read("o.txt"), "1.0\n");
+    project.executed();
+    project.run_ok(&[]);
+    assert_eq!(
+        project.executed(),
+        [""; 0],
+        "what the clone computed is shared"
+    );
+    assert_eq!(project.read("o.txt"), "1.0\n");
+}
+
+#[test]
+fn two_clones_share_what_was_observed() {
+    let project = node("cat extra.csv > {{out.o}}; ls parts >> {{out.o}}").with_store();
+    project.write("extra.csv", "1\n");
+    project.write("parts/a", "");
+    let clone = project.copy();
+    project.run_ok(&[]);
+    project.executed();
+    clone.run_ok(&[]);
+    assert_eq!(project.executed(), [""; 0]);
+    assert_eq!(clone.read("o.txt"), "1\na\n");
+}
