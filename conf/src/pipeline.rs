@@ -36,6 +36,8 @@ pub struct Pipeline {
     pub store: StoreSettings,
     /// `[pipeline] programs`.
     pub programs: Programs,
+    /// `[pipeline] caches`: project-relative paths and patterns that belong to tools.
+    pub caches: Vec<String>,
     /// `[pipeline] allow_outside`.
     pub allow_outside: bool,
     /// Every artifact instance, sources included.

@@ -282,6 +282,11 @@ const PIPELINE: Shape = Shape::Table(&[
         "Text for {{NAME}}.",
     ),
     field(
+        "caches",
+        &TEXTS,
+        "Files and globs that tools keep for themselves: neither dependencies nor results.",
+    ),
+    field(
         "allow_outside",
         &Shape::Bool,
         "Paths may leave the project.",

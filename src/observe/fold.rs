@@ -109,8 +109,8 @@ impl<'a, 'o> Fold<'a, 'o> {
     }
 
     fn take(&mut self, sighting: &'o Sighting) {
-        if sighting.uses.has(Uses::EXECUTE) {
-            self.program(sighting);
+        if sighting.uses.has(Uses::EXECUTE) && self.program(sighting) {
+            return;
         }
         if let Some((site, rest)) = python::split(&sighting.path) {
             return self.package(sighting, &site, &rest);
@@ -172,6 +172,7 @@ impl<'a, 'o> Fold<'a, 'o> {
     fn project(&mut self, sighting: &'o Sighting, path: &[u8], enter: bool) -> bool {
         if path.is_empty() || self.rules.is_cache(path) {
             self.source_of_byte_code(sighting, path);
+            self.version_control(sighting, path);
             return self.listed_root(sighting, path);
         }
         let writable = Declared::covers(&self.declared.writes, path);
@@ -233,6 +234,31 @@ impl<'a, 'o> Fold<'a, 'o> {
         }
     }
 
+    /// Who looks into the version control's files has learnt the commit; all else there is its own affair.
+    fn version_control(&mut self, sighting: &'o Sighting, path: &[u8]) {
+        let asks = sighting.uses.has(Uses::READ) && sighting.first.is_some();
+        if asks && path.starts_with(b".git/") && !self.rules.is_own_cache(path) {
+            self.add(Place::Project, b".git", Access::Content, None);
+        }
+    }
+
+    /// The same of a repository that the project lies in, or of any other.
+    fn repository_elsewhere(&mut self, path: &Path) -> bool {
+        let Some(git) = path.ancestors().find(|above| above.ends_with(".git")) else {
+            return false;
+        };
+        match self.beside(git) {
+            Some(beside) => self.add(Place::Project, &beside, Access::Content, None),
+            None => self.add(
+                Place::Absolute,
+                git.as_os_str().as_bytes(),
+                Access::Content,
+                None,
+            ),
+        }
+        true
+    }
+
     fn written(&mut self, sighting: &Sighting, path: &[u8]) {
         let now = trace::stamp(sighting.path.as_os_str().as_bytes());
         let stays = match (sighting.first, now) {
@@ -273,6 +299,9 @@ impl<'a, 'o> Fold<'a, 'o> {
             }
         }
         if !sighting.uses.learns() || self.is_own(sighting) {
+            return;
+        }
+        if sighting.first.is_some() && self.repository_elsewhere(path) {
             return;
         }
         if temporary
@@ -358,22 +387,28 @@ impl<'a, 'o> Fold<'a, 'o> {
         }
     }
 
-    fn program(&mut self, sighting: &'o Sighting) {
+    /// A program by what it counts by; whether its file need not count besides.
+    fn program(&mut self, sighting: &'o Sighting) -> bool {
         let path = &sighting.path;
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if !real.is_file() {
+            return false;
+        }
         let is_runtime = runtime(path).is_some() || runtime(&real).is_some();
-        let is_projects = path.starts_with(&self.rules.root) && python::split(path).is_none();
-        let is_systems = !sighting.stamped && python::split(path).is_none();
         let stands_for_another = self.managers.iter().any(|place| {
             path.starts_with(place.join("shims")) || path.starts_with(place.join("libexec"))
         });
-        if stands_for_another || ((is_systems || is_projects) && !is_runtime) {
-            return;
+        let is_systems = !sighting.stamped && python::split(path).is_none();
+        let all = self.graph.pipeline().programs == jalon_conf::pipeline::Programs::Content;
+        if stands_for_another || (is_systems && !is_runtime && !all) {
+            return false;
         }
-        if is_runtime && real.is_file() {
-            let name = self.sight.programs.name(path);
+        let name = self.sight.programs.name(path);
+        let is_found = !name.contains(&b'/');
+        if is_runtime || is_systems || is_found {
             self.add(Place::Program, &name, Access::Content, None);
         }
+        is_found && !sighting.uses.any(Uses::READ.and(Uses::WRITE))
     }
 
     fn package(&mut self, sighting: &'o Sighting, site: &Path, rest: &Path) {

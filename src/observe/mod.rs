@@ -2,8 +2,8 @@
 //! its paths, or the finding that order was luck.
 //!
 //! `fold` decides what a sighting stands for, `territory` whose a path is, `rules` what stands for nothing,
-//! `python` which distribution a file belongs to, `programs` what a program counts by. `sight` looks at
-//! an entry, now and at every later lookup, in the same way. Knows nothing of how it was observed, of order or of
+//! `python` which distribution a file belongs to, `programs` what a program counts by. `strict` is
+//! what an isolated node may see. `sight` looks at an entry, now and at every later lookup, in the same way. Knows nothing of how it was observed, of order or of
 //! running.
 
 mod declared;
@@ -14,10 +14,12 @@ mod programs;
 mod python;
 mod rules;
 mod sight;
+mod strict;
 mod territory;
 
 pub use fold::fold;
 pub use folded::{Folded, Trespass, undeclared};
 pub use rules::Rules;
 pub use sight::{Finding, Sight};
+pub use strict::Strict;
 pub use territory::Territory;

@@ -193,6 +193,29 @@ impl<'a> Programs<'a> {
             .collect()
     }
 
+    /// Where programs on the search path are installed with what belongs to them: the directories above
+    /// their `bin`, and above where links from there lead.
+    pub fn installed(&self) -> Vec<PathBuf> {
+        let mut places = self.managers();
+        for directory in self.path.as_bytes().split(|&byte| byte == b':') {
+            let directory = self.root.join(OsStr::from_bytes(directory));
+            places.extend(
+                directory
+                    .parent()
+                    .filter(|_| directory.ends_with("bin"))
+                    .map(Path::to_owned),
+            );
+        }
+        for name in ["python3", "python"] {
+            let real = self
+                .find(name.as_bytes())
+                .and_then(|place| place.canonicalize().ok());
+            places.extend(real.and_then(|real| Some(real.parent()?.parent()?.to_owned())));
+        }
+        places.retain(|place| place.parent().is_some() && !self.root.starts_with(place));
+        places
+    }
+
     /// The most portable name of a program that was executed.
     pub fn name(&self, place: &Path) -> Vec<u8> {
         let real = place.canonicalize().ok();

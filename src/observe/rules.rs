@@ -115,8 +115,13 @@ impl Rules {
                 .any(|one| one.as_bytes() == name)
                 || name.ends_with(b".pyc")
         };
-        let own = |pattern: &Pattern| pattern.covers(Path::new(OsStr::from_bytes(path)));
-        path.split(|&byte| byte == b'/').any(named) || self.caches.iter().any(own)
+        path.split(|&byte| byte == b'/').any(named) || self.is_own_cache(path)
+    }
+
+    /// Whether the definition says so of a project-relative path.
+    pub fn is_own_cache(&self, path: &[u8]) -> bool {
+        let path = Path::new(OsStr::from_bytes(path));
+        self.caches.iter().any(|pattern| pattern.covers(path))
     }
 
     /// Whether a path relative to the home directory belongs to a tool.

@@ -21,6 +21,7 @@ use super::territory::Territory;
 use crate::graph::Graph;
 use crate::project::Machine;
 use crate::workspace::Workspace;
+use crate::workspace::glob::Pattern;
 use crate::workspace::see::digest_of;
 
 /// What looking at an entry came to.
@@ -63,11 +64,14 @@ impl<'a> Sight<'a> {
                 .get(OsStr::new(name))
                 .map(OsString::as_os_str)
         };
+        let caches = graph.pipeline().caches.iter();
+        // The definition's patterns were checked when it was read.
+        let caches = caches.filter_map(|pattern| Pattern::new(pattern).ok());
         let rules = Rules::new(
             workspace.root(),
             variable("HOME"),
             variable("TMPDIR"),
-            Vec::new(),
+            caches.collect(),
         );
         Sight {
             workspace,
@@ -117,6 +121,9 @@ impl<'a> Sight<'a> {
             Place::Distribution => python::see(&self.programs, self.workspace, entry),
             Place::Project | Place::Absolute | Place::Home => {
                 let place = self.place(entry)?;
+                if entry.access == Access::Content && place.ends_with(".git") && place.is_dir() {
+                    return Some(commit(&place).map_or(Seen::Absent, Seen::Version));
+                }
                 self.workspace
                     .see(&place, entry.access, &self.hidden(entry))
             }
@@ -209,6 +216,24 @@ pub fn directory_of(entry: &PathEntry) -> &[u8] {
             .unwrap_or_default(),
         _ => &entry.path,
     }
+}
+
+/// The commit that is checked out, or the branch that has none yet. Source: gitrepository-layout(5).
+fn commit(git: &Path) -> Option<String> {
+    let head = std::fs::read_to_string(git.join("HEAD")).ok()?;
+    let Some(name) = head.trim().strip_prefix("ref: ") else {
+        return Some(head.trim().to_owned());
+    };
+    let loose = std::fs::read_to_string(git.join(name)).ok();
+    let packed = || {
+        let all = std::fs::read_to_string(git.join("packed-refs")).ok()?;
+        let mut lines = all.lines().filter_map(|line| line.split_once(' '));
+        lines
+            .find(|(_, one)| *one == name)
+            .map(|(commit, _)| commit.to_owned())
+    };
+    let commit = loose.map(|text| text.trim().to_owned()).or_else(packed);
+    Some(commit.unwrap_or_else(|| name.to_owned()))
 }
 
 fn listing(tree: &Tree) -> Seen {

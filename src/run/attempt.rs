@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jalon_conf::Value;
-use jalon_conf::pipeline::{ArtifactId, Node, NodeId};
+use jalon_conf::pipeline::{ArtifactId, Isolation, Node, NodeId};
 use jalon_store::LocalStore;
 use jalon_store::content::Content;
 use jalon_store::digest::BlobDigest;
@@ -24,11 +24,12 @@ use super::render::{self, Words};
 use crate::event::Body;
 use crate::graph::Graph;
 use crate::judge::{Judge, Judged, Lookup, is_cached};
-use crate::observe::{Rules, undeclared};
+use crate::observe::{Rules, Strict, undeclared};
 use crate::project::{Machine, Project};
 use crate::worker::environment;
 use crate::worker::lifeline::Lifeline;
 use crate::worker::mask::Mask;
+use crate::worker::observed::Look;
 use crate::worker::process::{self, Cancel, Execute, How};
 use crate::worker::trace::Trace;
 use crate::worker::transcript::Transcript;
@@ -320,11 +321,13 @@ impl Shop<'_> {
             .join(self.bus.run());
         let mut transcript = Transcript::new(spool.join(format!("{}.out", job.node.0)));
         let sight = self.judge.sight();
+        let strict = (node.isolation == Isolation::Strict)
+            .then(|| Strict::new(sight, self.graph(), job.node));
         let (system, ours) = (Rules::system(), sight.rules.ours());
         let trace = Trace {
             system: &system,
             ours: &ours,
-            look: sight,
+            look: strict.as_ref().map_or(sight as &dyn Look, |strict| strict),
         };
         let request = process::Request {
             argv: &argv,
@@ -363,6 +366,11 @@ impl Shop<'_> {
         };
         if matches!(ended.how, How::Cancelled) {
             return Err(None);
+        }
+        // Before how it ended: what it was refused is why.
+        if !matches!(ended.how, How::NotStarted(_)) {
+            self.isolated(node, &ended.observed)
+                .map_err(|failure| Some(told(failure)))?;
         }
         if let Some(failure) = failure_of(node, &argv, &ended) {
             return Err(Some(told(failure)));

@@ -61,6 +61,46 @@ impl Shop<'_> {
         Ok(())
     }
 
+    /// Fails a node that was to be isolated and was not, or that wanted more than it declares, however it ended.
+    ///
+    /// # Errors
+    /// As said.
+    pub(super) fn isolated(&self, node: &Node, observed: &Observed) -> Result<(), Box<Failure>> {
+        if node.isolation != Isolation::Strict {
+            return Ok(());
+        }
+        if let Extent::None(why) = &observed.extent {
+            let message = format!("isolation = \"strict\" cannot be had here: {why}");
+            let help = "use isolation = \"trace\" on this machine";
+            return Err(Failure::new("no-isolation", message, help));
+        }
+        let root = &self.judge.sight().rules.root;
+        let refused: Vec<String> = observed
+            .sightings
+            .iter()
+            .filter(|sighting| sighting.refused)
+            .map(|sighting| sighting.path.strip_prefix(root).unwrap_or(&sighting.path))
+            .map(|path| path.display().to_string())
+            .collect();
+        let Some(path) = refused.first() else {
+            return Ok(());
+        };
+        let help = if path.starts_with('/') {
+            "copy it into the project and declare it there, or use isolation = \"trace\"".to_owned()
+        } else {
+            format!(
+                "allow it in [node.{}]: code = [{}]",
+                node.name.base,
+                quoted(&refused)
+            )
+        };
+        let message = format!(
+            "it was refused {}, which it does not declare",
+            listed(&refused)
+        );
+        Err(Failure::new("undeclared-read", message, help))
+    }
+
     /// What was observed, folded.
     ///
     /// # Errors

@@ -101,6 +101,8 @@ pub struct Sighting {
     /// A digest taken at the first use, where stamps cannot tell (a file as young as the clock's tick, a
     /// listing).
     pub mark: Option<[u8; 32]>,
+    /// It was there, and the execution was told that it may not use it.
+    pub refused: bool,
     /// When it was first learnt from: a number that grows during the execution.
     pub learnt_at: Option<u32>,
     /// When the execution itself first made it, likewise.
@@ -178,6 +180,7 @@ impl Notebook {
                 first: stamp.flatten(),
                 stamped: stamp.is_some(),
                 mark: None,
+                refused: false,
                 learnt_at: None,
                 made_at: None,
             });
@@ -212,4 +215,9 @@ impl Notebook {
 pub trait Look: Sync {
     /// A digest of a file's bytes, or of a directory's names; `None` where it cannot be had or is not wanted.
     fn mark(&self, path: &Path, names: bool) -> Option<[u8; 32]>;
+
+    /// Whether the execution may learn from what it found there; if not, it is told that it may not.
+    fn admits(&self, _path: &Path, _found: &Stamp) -> bool {
+        true
+    }
 }

@@ -435,6 +435,13 @@ impl Run {
         }
     }
 
+    /// The codes of its notices.
+    pub fn notices(&self) -> Vec<String> {
+        let notices = self.json["notices"].as_array().expect("notices");
+        let codes = notices.iter().filter_map(|notice| notice["code"].as_str());
+        codes.map(str::to_owned).collect()
+    }
+
     /// `counts.STATUS`.
     #[track_caller]
     pub fn count(&self, status: &str) -> u64 {

@@ -429,3 +429,207 @@ fn two_clones_share_what_was_observed() {
     assert_eq!(project.executed(), [""; 0]);
     assert_eq!(clone.read("o.txt"), "1\na\n");
 }
+
+#[test]
+fn the_commit_that_is_checked_out() {
+    let project = node("git rev-parse HEAD > {{out.o}}");
+    let git = |args: &[&str]| {
+        let done = std::process::Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
+            .args(args)
+            .current_dir(&project.dir)
+            .output()
+            .expect("git starts");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    git(&["init", "-q"]);
+    git(&["commit", "-q", "--allow-empty", "-m", "one"]);
+    must_not_run(&project, || drop(git(&["status"])));
+    git(&["commit", "-q", "--allow-empty", "-m", "two"]);
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["n"]);
+    assert_eq!(project.read("o.txt"), git(&["rev-parse", "HEAD"]));
+}
+
+#[test]
+fn a_tools_cache_that_the_definition_names() {
+    let project =
+        node("date +%N >> log/tool.log; cat log/tool.log > /dev/null; echo done > {{out.o}}");
+    project.write("log/keep", "");
+    let run = project.run_ok(&[]);
+    assert_eq!(run.notices(), ["undeclared-write"], "{}", run.output);
+    let definition = project.read("jalon.toml");
+    project.write(
+        "jalon.toml",
+        format!("[pipeline]\ncaches = [\"log\"]\n{definition}"),
+    );
+    settled(&project);
+}
+
+/// Two nodes; the second uses the first's output without a word.
+fn trespasser(extra: &str, command: &str) -> Project {
+    let definition = format!(
+        r#"
+[defaults]
+pass_env = ["LOG"]
+[node.a]
+cmd = 'echo a >> "$LOG"; cat base.txt > {{{{out.a}}}}'
+out = {{ a = "data/a.txt" }}
+[node.b]
+cmd = 'echo b >> "$LOG"; ({command}) > {{{{out.b}}}}'
+out = {{ b = "b.txt" }}
+{extra}
+"#
+    );
+    let project = Project::new(&definition);
+    project.write("base.txt", "1\n");
+    project
+}
+
+#[test]
+fn another_nodes_output_is_no_luck() {
+    for command in [
+        "cat data/a.txt",
+        "[ -e data/a.txt ]; echo $?",
+        "cp -r data \"$TMPDIR\"; cat \"$TMPDIR/data/a.txt\"",
+    ] {
+        let project = trespasser("", command);
+        let run = project.run(&["-j", "1"]);
+        assert_eq!(run.output.code, 1, "{command}: {}", run.output);
+        let error = run.node("b")["error"].to_string();
+        for word in [
+            "undeclared-dependency",
+            "data/a.txt",
+            "output of a",
+            "after",
+        ] {
+            assert!(error.contains(word), "{command}: {word} is not in {error}");
+        }
+    }
+}
+
+#[test]
+fn an_order_without_data_lets_it_read_and_follows_it() {
+    let project = trespasser("after = [\"a\"]", "cat data/a.txt");
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["a", "b"]);
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), [""; 0]);
+    project.write("base.txt", "2\n");
+    let plan = project.json(&["plan", "--json"]);
+    assert_eq!(plan["nodes"][1]["verdict"], "maybe", "{plan:#}");
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["a", "b"]);
+    assert_eq!(project.read("b.txt"), "2\n");
+    // The first is known, and its bytes are laid out for the second, which runs.
+    project.remove("data/a.txt");
+    project.edit("jalon.toml", "cat data/a.txt", "cat data/a.txt data/a.txt");
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["b"]);
+    assert_eq!(project.read("b.txt"), "2\n2\n");
+}
+
+#[test]
+fn what_a_hit_could_not_do_again_is_not_kept() {
+    let project = node("echo x > side.txt; echo done > {{out.o}}");
+    let run = project.run_ok(&[]);
+    assert_eq!(run.notices(), ["undeclared-write"], "{}", run.output);
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["n", "n"]);
+}
+
+/// The definition with a setting for all nodes.
+fn with_default(project: &Project, setting: &str) -> String {
+    let definition = project.read("jalon.toml");
+    definition.replace("pass_env", &format!("{setting}\npass_env"))
+}
+
+#[test]
+fn an_undeclared_read_that_is_forbidden() {
+    let project = node("cat extra.csv > {{out.o}}");
+    project.write("extra.csv", "1\n");
+    let warned = with_default(&project, "undeclared = \"warn\"");
+    let forbidden = with_default(&project, "undeclared = \"error\"");
+    project.write("jalon.toml", warned);
+    assert_eq!(project.run_ok(&[]).notices(), ["undeclared-read"]);
+    project.write("jalon.toml", &forbidden);
+    let run = project.run(&["--force", "n"]);
+    assert_eq!(run.output.code, 1);
+    let help = run.node("n")["error"]["help"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    assert!(help.contains("code = [\"extra.csv\"]"), "{}", run.output);
+    project.write("jalon.toml", forbidden + "code = [\"extra.csv\"]\n");
+    project.run_ok(&[]);
+}
+
+#[test]
+fn strict_shows_a_node_what_it_declares() {
+    let project = node("cat extra.csv > {{out.o}} || echo none > {{out.o}}");
+    project.write("extra.csv", "1\n");
+    let strict = with_default(&project, "isolation = \"strict\"");
+    project.write("jalon.toml", &strict);
+    let run = project.run(&[]);
+    assert_eq!(run.output.code, 1, "{}", run.output);
+    let error = run.node("n")["error"].to_string();
+    assert!(
+        error.contains("refused extra.csv") && error.contains("code = "),
+        "{error}"
+    );
+    project.write("jalon.toml", strict + "code = [\"extra.csv\"]\n");
+    project.run_ok(&[]);
+    assert_eq!(project.read("o.txt"), "1\n");
+}
+
+#[test]
+fn strict_python_with_all_its_modules_declared() {
+    let project = node("python3 src/main.py > {{out.o}}");
+    project.write(
+        "src/main.py",
+        "import json, helper\nprint(json.dumps(helper.VALUE))\n",
+    );
+    project.write("src/helper.py", "VALUE = [1]\n");
+    let strict = with_default(&project, "isolation = \"strict\"");
+    project.write("jalon.toml", format!("{strict}code = [\"src/main.py\"]\n"));
+    let run = project.run(&[]);
+    assert_eq!(run.output.code, 1);
+    assert!(
+        run.node("n")["error"].to_string().contains("src/helper.py"),
+        "{}",
+        run.output
+    );
+    project.write("jalon.toml", format!("{strict}code = [\"src/*.py\"]\n"));
+    settled(&project);
+}
+
+#[test]
+fn isolation_that_is_switched_off_is_said() {
+    let project = node("cat extra.csv > {{out.o}}");
+    project.write("extra.csv", "1\n");
+    project.write("jalon.toml", with_default(&project, "isolation = \"none\""));
+    let run = project.run_ok(&[]);
+    assert_eq!(run.node("n")["traced"], "none");
+    assert_eq!(run.notices(), ["untraced"]);
+}
+
+#[test]
+fn a_node_that_reads_other_paths_each_time() {
+    let project = node(
+        "cat \"few/$(od -An -N1 -tu1 /dev/urandom | tr -d \" \")\" > /dev/null; cat extra.csv > {{out.o}}",
+    );
+    for number in 0..256 {
+        project.write(&format!("few/{number}"), "");
+    }
+    project.write("extra.csv", "1\n");
+    let merged = (0..14).position(|_| {
+        let run = project.run_ok(&["--force", "n"]);
+        run.notices().contains(&"many-path-sets".to_owned())
+    });
+    assert!(
+        merged.is_some_and(|round| round >= 7),
+        "merged in round {merged:?}"
+    );
+    project.executed();
+    must_notice(&project, || project.write("extra.csv", "2\n"), "2\n");
+}

@@ -79,6 +79,7 @@ pub(crate) fn lower(
     let store_path = store.path.as_deref().zip(store_at);
     overlap::check(&drafts, &catalog, &nodes, store_path, findings);
     cycle::check(&nodes, &catalog.artifacts, findings);
+    let caches = caches(own, findings);
     let finally = ends::finally(&cx, findings);
     let hooks = ends::hooks(&cx, findings);
     let default = own
@@ -99,6 +100,7 @@ pub(crate) fn lower(
             Some("content") => Programs::Content,
             _ => Programs::Version,
         },
+        caches,
         allow_outside: outside,
         artifacts: catalog.artifacts,
         nodes,
@@ -107,6 +109,24 @@ pub(crate) fn lower(
         params: params.value,
         params_parts: params.parts,
     })
+}
+
+/// `[pipeline] caches`.
+fn caches(own: Option<&Table>, findings: &mut Findings) -> Vec<String> {
+    let items = own
+        .and_then(|p| p.get("caches"))
+        .and_then(Item::list)
+        .unwrap_or_default();
+    let mut caches = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(text) = item.text() else { continue };
+        if let Some(why) = glob::malformed(text) {
+            findings.say(item.at, Diagnostic::error("bad-pattern", why));
+        } else if let Some(clean) = paths::clean(text, item.at, false, findings) {
+            caches.push(clean.text);
+        }
+    }
+    caches
 }
 
 type Targets = Vec<(Selector, crate::diagnostic::Location)>;

@@ -64,6 +64,7 @@ pub fn watch(trace: &Trace<'_>, listener: &OwnedFd, stop: BorrowedFd<'_>) -> Obs
         network: false,
         system: 0,
         gaps: Vec::new(),
+        refused: false,
         path: Vec::new(),
         stopped: None,
     };
@@ -109,6 +110,8 @@ struct Watch<'a> {
     network: bool,
     system: u64,
     gaps: Vec<String>,
+    /// The call at hand is to fail.
+    refused: bool,
     /// The path at hand; one buffer for all.
     path: Vec<u8>,
     stopped: Option<Instant>,
@@ -145,11 +148,12 @@ impl Watch<'_> {
             let ready = fds[0].revents();
             if ready.contains(PollFlags::IN) {
                 if let Some(call) = receive(listener.as_raw_fd()) {
+                    self.refused = false;
                     self.see(&call);
                     if self.stopped.is_some() {
                         end(call.pid);
                     }
-                    go_on(listener.as_raw_fd(), call.id);
+                    answer(listener.as_raw_fd(), call.id, self.refused);
                 }
             } else if !ready.is_empty() {
                 return;
@@ -373,9 +377,28 @@ impl Watch<'_> {
             && !is_distributed(&self.path)
     }
 
+    /// Whether the path at hand may be used so.
+    fn admitted(&mut self, uses: Uses) -> bool {
+        if !uses.any(Uses::READ.and(Uses::STAT).and(Uses::EXECUTE)) {
+            return true;
+        }
+        let Some(known) = self.notebook.known(&self.path) else {
+            return true;
+        };
+        let path = Path::new(std::ffi::OsStr::from_bytes(&self.path));
+        match known.first {
+            Some(found) if known.made_at.is_none() => self.trace.look.admits(path, &found),
+            _ => true,
+        }
+    }
+
     /// Notes the use of the path at hand.
     fn used(&mut self, uses: Uses) {
         match self.notebook.known(&self.path) {
+            Some(known) if known.refused => {
+                self.refused = true;
+                return;
+            }
             // Order counts where it was made, and is told only by noting it.
             Some(known)
                 if known.uses.has(uses) && (known.learnt_at.is_some() || !uses.learns()) =>
@@ -396,6 +419,11 @@ impl Watch<'_> {
             None => {
                 self.enter();
             }
+        }
+        if !self.admitted(uses) {
+            self.refused = true;
+            self.notebook.enter(&self.path, None).refused = true;
+            return;
         }
         self.notebook.note(&self.path, uses);
         self.mark(uses);
@@ -517,12 +545,17 @@ fn receive(listener: RawFd) -> Option<libc::seccomp_notif> {
     }
 }
 
-fn go_on(listener: RawFd, id: u64) {
+/// Lets a call go on, or fail with `EACCES`.
+fn answer(listener: RawFd, id: u64, refused: bool) {
     let response = libc::seccomp_notif_resp {
         id,
         val: 0,
-        error: 0,
-        flags: libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
+        error: if refused { -libc::EACCES } else { 0 },
+        flags: if refused {
+            0
+        } else {
+            libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32
+        },
     };
     // SAFETY: the kernel reads the structure; one that is no longer waited for is refused.
     unsafe {
