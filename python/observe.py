@@ -2,10 +2,11 @@
 
 Python's import system lists whole directories and keeps the answer. Seen from outside, such a listing
 depends on every name in the directory, and a new script beside the old ones would make every node run again.
-From inside it is known that only certain names were asked for. This file is found as `sitecustomize` on a
-PYTHONPATH that it takes back at once, before it hands over to the environment's own `sitecustomize`. It says
-what it knows by asking for paths that cannot exist, which the observer sees. Where Python does not take
-it (`-I`, `-E`, `-S`, a program that Python starts), listings count whole: less precise, never wrong.
+From inside it is known that only certain names were asked for: everything that looks for a module in a
+directory goes through one method of one class. This file is found as `sitecustomize` on a PYTHONPATH that it
+takes back at once, before it hands over to the environment's own `sitecustomize`. It says what it knows by
+asking for paths that cannot exist, which the observer sees. Where Python does not take it (`-I`, `-E`, `-S`, a
+Python that Python starts), listings count whole: less precise, never wrong.
 """
 
 import os
@@ -13,8 +14,11 @@ import sys
 
 
 def observe():
-    stat, frame = os.stat, sys._getframe
-    finder = "<frozen importlib._bootstrap_external>"
+    finder = sys.modules["_frozen_importlib_external"].FileFinder
+    stat, find, fill = os.stat, finder.find_spec, finder._fill_cache
+    library = os.path.dirname(os.__file__)
+    packages = ("/site-packages", "/dist-packages")
+    told = set()
 
     def tell(word):
         try:
@@ -22,17 +26,28 @@ def observe():
         except (OSError, ValueError):
             pass
 
-    def hook(event, args):
-        if event == "import":
-            tell("module/" + args[0])
-        elif event == "os.listdir" and frame(1).f_code.co_filename == finder:
-            tell("find")
+    def counts(place):
+        # What lies in a package of a distribution counts with it, the standard library with the interpreter.
+        if place.endswith(packages):
+            return True
+        return not (place.startswith(library) or any(name + "/" in place for name in packages))
 
-    # What is listed before this is listed for its .pth files, by the module `site`.
+    def find_spec(self, fullname, target=None):
+        name = fullname.rpartition(".")[2]
+        if (self.path, name) not in told:
+            told.add((self.path, name))
+            place = os.path.join(os.getcwd(), self.path)
+            if counts(place):
+                tell("module" + place + "/" + name)
+        return find(self, fullname, target)
+
+    def fill_cache(self):
+        tell("find")
+        return fill(self)
+
+    # What was listed until now was listed for its .pth files, by the module `site`.
     tell("start")
-    sys.addaudithook(hook)
-    for name in list(sys.modules):
-        tell("module/" + name)
+    finder.find_spec, finder._fill_cache = find_spec, fill_cache
 
 
 def take_back(here):
@@ -56,7 +71,10 @@ def hand_over():
         sys.modules.setdefault("sitecustomize", this)
 
 
-if hasattr(sys, "addaudithook"):
+try:
     observe()
+except (AttributeError, KeyError):
+    # A Python whose import system is another one: its listings count whole.
+    pass
 take_back(os.path.dirname(__file__))
 hand_over()

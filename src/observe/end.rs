@@ -130,7 +130,7 @@ impl Fold<'_, '_> {
             (Some(first), Some(now)) if first.kind == Kind::File => first != now,
             (Some(first), Some(now)) => first.kind != now.kind,
             // It made or took it away itself after it had looked: told as a stray, if it is one.
-            _ => !sighting.uses.any(Uses::WRITE.and(Uses::REMOVE)),
+            _ => !sighting.uses.any(Uses::WRITING),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! the execution made itself, what is declared, the system's files and tools' caches leave the set; a file of a
 //! package becomes its distribution, a program its version. Nothing is decided about the node here.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -52,8 +53,6 @@ pub struct Fold<'a, 'o> {
     /// Entries and the sighting that each rests on.
     pub(super) entries: FxHashMap<PathEntry, Option<&'o Sighting>>,
     owners: FxHashMap<PathBuf, (String, python::Owners)>,
-    /// Directories in which a runtime looked for modules.
-    finds: Vec<&'o Path>,
     pub(super) strays: Vec<String>,
     pub(super) outside: Vec<String>,
     pub(super) trespasses: Vec<Trespass>,
@@ -99,7 +98,6 @@ impl<'a, 'o> Fold<'a, 'o> {
             managers: sight.programs.managers(),
             entries: FxHashMap::default(),
             owners: FxHashMap::default(),
-            finds: Vec::new(),
             strays: Vec::new(),
             outside: Vec::new(),
             trespasses: Vec::new(),
@@ -176,7 +174,7 @@ impl<'a, 'o> Fold<'a, 'o> {
             return self.listed_root(sighting, path);
         }
         let writable = Declared::covers(&self.declared.writes, path);
-        if sighting.uses.any(Uses::WRITE.and(Uses::REMOVE)) && !writable {
+        if sighting.uses.any(Uses::WRITING) && !writable {
             self.written(sighting, path);
         }
         if writable || !sighting.uses.learns() || self.is_own(sighting) {
@@ -208,8 +206,6 @@ impl<'a, 'o> Fold<'a, 'o> {
         if path.is_empty() {
             if sighting.uses.has(Uses::LIST) {
                 self.add(Place::Project, b"", Access::Listing, Some(sighting));
-            } else if sighting.uses.has(Uses::FIND) {
-                self.finds.push(&sighting.path);
             }
         }
         false
@@ -289,7 +285,7 @@ impl<'a, 'o> Fold<'a, 'o> {
         if home.is_some_and(Rules::is_home_cache) {
             return;
         }
-        if sighting.uses.has(Uses::WRITE)
+        if sighting.uses.any(Uses::WRITE.and(Uses::CHANGE))
             && !temporary
             && sighting.first.is_none_or(|first| first.kind != Kind::Other)
         {
@@ -362,7 +358,7 @@ impl<'a, 'o> Fold<'a, 'o> {
                 if uses.has(Uses::LIST) {
                     self.add(place, path, Access::Listing, Some(sighting));
                 } else if uses.has(Uses::FIND) {
-                    self.finds.push(&sighting.path);
+                    // Which names were looked for there is told by name.
                 } else {
                     self.add(place, path, Access::Existence, Some(sighting));
                 }
@@ -408,7 +404,7 @@ impl<'a, 'o> Fold<'a, 'o> {
         if is_runtime || is_systems || is_found {
             self.add(Place::Program, &name, Access::Content, None);
         }
-        is_found && !sighting.uses.any(Uses::READ.and(Uses::WRITE))
+        is_found && !sighting.uses.any(Uses::READ.and(Uses::WRITING))
     }
 
     fn package(&mut self, sighting: &'o Sighting, site: &Path, rest: &Path) {
@@ -421,9 +417,6 @@ impl<'a, 'o> Fold<'a, 'o> {
         let Some(first) = rest.components().next() else {
             if sighting.uses.has(Uses::LIST) {
                 self.entries.entry(python::all(&label)).or_insert(None);
-            }
-            if sighting.uses.has(Uses::FIND) {
-                self.finds.push(&sighting.path);
             }
             if sighting.uses.has(Uses::START) {
                 self.entries.entry(python::pth(&label)).or_insert(None);
@@ -455,50 +448,30 @@ impl<'a, 'o> Fold<'a, 'o> {
     }
 
     /// Where modules were looked for, only their names count, not every name that lies there.
-    fn modules(&mut self, asked: &[String]) {
-        let finds = std::mem::take(&mut self.finds);
-        for directory in finds {
-            let mut names: Vec<&str> = asked
-                .iter()
-                .filter_map(|module| name_in(module, directory))
-                .collect();
-            names.sort_unstable();
-            names.dedup();
-            if let Some((site, rest)) = python::split(&directory.join("x")) {
-                if rest == Path::new("x") {
-                    let label = python::label(&self.sight.programs, &self.rules.root, &site);
-                    self.entries
-                        .entry(python::modules(&label, &names))
-                        .or_insert(None);
-                }
+    fn modules(&mut self, asked: &[PathBuf]) {
+        let mut places: BTreeMap<&Path, BTreeSet<&[u8]>> = BTreeMap::new();
+        for module in asked {
+            if let (Some(directory), Some(name)) = (module.parent(), module.file_name()) {
+                places.entry(directory).or_default().insert(name.as_bytes());
+            }
+        }
+        for (directory, names) in places {
+            let names: Vec<&[u8]> = names.into_iter().collect();
+            if python::split(directory).is_some() {
+                let label = python::label(&self.sight.programs, &self.rules.root, directory);
+                self.entries
+                    .entry(python::modules(&label, &names))
+                    .or_insert(None);
                 continue;
             }
-            let names = names.join("\0");
             let (place, relative) = match directory.strip_prefix(&self.rules.root) {
                 Ok(relative) => (Place::Project, relative),
                 Err(_) => (Place::Absolute, directory),
             };
-            let path = [relative.as_os_str().as_bytes(), b"\0", names.as_bytes()].concat();
+            let path = [relative.as_os_str().as_bytes(), b"\0", &names.join(&0)].concat();
             self.add(place, &path, Access::Module, None);
         }
     }
-}
-
-/// The name under which a module is looked for in a directory: its first part, or the part that follows the
-/// package whose directory this is.
-fn name_in<'m>(module: &'m str, directory: &Path) -> Option<&'m str> {
-    let (top, rest) = module.split_once('.').unwrap_or((module, ""));
-    let mut package = PathBuf::from(top);
-    let mut rest = rest;
-    while !rest.is_empty() {
-        let (part, more) = rest.split_once('.').unwrap_or((rest, ""));
-        if directory.ends_with(&package) {
-            return Some(part);
-        }
-        package.push(part);
-        rest = more;
-    }
-    (!top.is_empty()).then_some(top)
 }
 
 trait Split {

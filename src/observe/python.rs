@@ -151,10 +151,10 @@ pub fn file(label: &str, path: &[u8]) -> PathEntry {
 }
 
 /// An entry for modules that were looked for.
-pub fn modules(label: &str, names: &[&str]) -> PathEntry {
+pub fn modules(label: &str, names: &[&[u8]]) -> PathEntry {
     PathEntry {
         place: Place::Distribution,
-        path: format!("{label}:\0{}", names.join("\0")).into_bytes(),
+        path: [label.as_bytes(), b":\0", &names.join(&0)].concat(),
         access: Access::Module,
     }
 }

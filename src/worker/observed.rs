@@ -28,12 +28,17 @@ impl Uses {
     pub const WRITE: Uses = Uses(1 << 6);
     /// It was taken away.
     pub const REMOVE: Uses = Uses(1 << 7);
-    /// A language runtime listed it to find modules; which ones is in [`Observed::modules`].
+    /// A language runtime listed it to find modules; which ones it says in [`Observed::modules`].
     pub const FIND: Uses = Uses(1 << 8);
 
     /// A language runtime listed it to find what it is to start with.
     pub const START: Uses = Uses(1 << 9);
 
+    /// It was changed, and what was there before may have stayed in part.
+    pub const CHANGE: Uses = Uses(1 << 10);
+
+    /// All that changes something.
+    pub const WRITING: Uses = Uses(0b100_1100_0000);
     const READING: Uses = Uses(0b11_0011_1111);
 
     /// Both.
@@ -127,8 +132,8 @@ pub struct Observed {
     pub extent: Extent,
     /// By path.
     pub sightings: Vec<Sighting>,
-    /// Modules that a language runtime was asked for, by name, found or not.
-    pub modules: Vec<String>,
+    /// Modules that a language runtime looked for in directories, found or not: the directory and the name.
+    pub modules: Vec<PathBuf>,
     /// It opened a socket to a network.
     pub network: bool,
     /// Uses of paths that belong to the system.

@@ -633,3 +633,38 @@ fn a_node_that_reads_other_paths_each_time() {
     project.executed();
     must_notice(&project, || project.write("extra.csv", "2\n"), "2\n");
 }
+
+#[test]
+fn a_module_that_was_looked_for_by_a_computed_name() {
+    let project = node("python3 src/main.py > {{out.o}}");
+    project.write(
+        "src/main.py",
+        "import importlib\ntry:\n    print(importlib.import_module('plug' + 'in').NAME)\nexcept ImportError:\n    print('none')\n",
+    );
+    must_notice(
+        &project,
+        || project.write("src/plugin.py", "NAME = 'one'\n"),
+        "one\n",
+    );
+}
+
+#[test]
+fn a_file_behind_a_descriptor() {
+    let project = node("exec 7< parts; cat /proc/self/fd/7/a.txt > {{out.o}}");
+    project.write("parts/a.txt", "1\n");
+    must_notice(&project, || project.write("parts/a.txt", "2\n"), "2\n");
+}
+
+#[test]
+fn what_is_appended_to_and_then_read() {
+    let project = node(
+        "d=\"$HOME/state\"; echo x >> \"$d\"; wc -l < \"$d\" > {{out.o}}; echo fixed > \"$d\"",
+    );
+    std::fs::write(project.beside("home/state"), "1\n2\n").unwrap();
+    project.run_ok(&[]);
+    project.executed();
+    std::fs::write(project.beside("home/state"), "1\n2\n3\n").unwrap();
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["n"]);
+    assert_eq!(project.read("o.txt").trim(), "4");
+}

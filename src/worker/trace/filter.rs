@@ -20,8 +20,10 @@ pub enum Call {
     Link(Option<u8>, u8),
     /// Executes.
     Execute(Option<u8>, u8),
-    /// Makes or changes what is there.
+    /// Makes what is there.
     Write(Option<u8>, u8),
+    /// Changes what is there.
+    Change(Option<u8>, u8),
     /// Makes a directory.
     MakeDirectory(Option<u8>, u8),
     /// Takes away.
@@ -72,7 +74,7 @@ const CALLS: &[(c_long, Call)] = &[
     (libc::SYS_readlinkat, Call::Link(Some(0), 1)),
     (libc::SYS_execve, Call::Execute(None, 0)),
     (libc::SYS_execveat, Call::Execute(Some(0), 1)),
-    (libc::SYS_truncate, Call::Write(None, 0)),
+    (libc::SYS_truncate, Call::Change(None, 0)),
     (libc::SYS_mknodat, Call::Write(Some(0), 1)),
     (libc::SYS_symlinkat, Call::Write(Some(1), 2)),
     (libc::SYS_mkdirat, Call::MakeDirectory(Some(0), 1)),

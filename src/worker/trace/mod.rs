@@ -9,10 +9,11 @@
 mod filter;
 mod tracee;
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -32,8 +33,8 @@ const STRAGGLERS: Duration = Duration::from_millis(500);
 /// stamp: kernel clocks tick every 1 to 10 ms, network file systems' coarser.
 const TICK: i128 = 20_000_000;
 /// Below this name, which nothing can ever have, a language runtime tells what it looks for (see
-/// `python/observe.py`): `/proc/jalon/module/NAME`, `/proc/jalon/find` before it lists a directory for that, and
-/// `/proc/jalon/start` once it has started.
+/// `python/observe.py`): `/proc/jalon/module/DIRECTORY/NAME`, `/proc/jalon/find` before it lists a directory for that,
+/// and `/proc/jalon/start` once it has started.
 pub const WORD: &[u8] = b"/proc/jalon/";
 
 /// What to look for.
@@ -106,7 +107,7 @@ struct Watch<'a> {
     finding: FxHashSet<u32>,
     /// Package directories that a thread listed, as long as it may be a runtime that starts.
     starting: FxHashMap<u32, Vec<Vec<u8>>>,
-    modules: Vec<String>,
+    modules: Vec<PathBuf>,
     network: bool,
     system: u64,
     gaps: Vec<String>,
@@ -230,6 +231,9 @@ impl Watch<'_> {
             Call::Write(directory, path) => {
                 self.named(tracee, &arguments, directory, path, Uses::WRITE)
             }
+            Call::Change(directory, path) => {
+                self.named(tracee, &arguments, directory, path, Uses::CHANGE)
+            }
             Call::MakeDirectory(directory, path) => {
                 if self.name(tracee, &arguments, directory, path) {
                     let absent = self.is_absent();
@@ -295,9 +299,8 @@ impl Watch<'_> {
         let Some(word) = self.path.strip_prefix(WORD) else {
             return false;
         };
-        if let Some(module) = word.strip_prefix(b"module/") {
-            self.modules
-                .push(String::from_utf8_lossy(module).into_owned());
+        if let Some(module) = word.strip_prefix(b"module") {
+            self.modules.push(OsStr::from_bytes(module).into());
         } else if word == b"find" {
             self.finding.insert(thread);
         } else if word == b"start" {
@@ -338,9 +341,9 @@ impl Watch<'_> {
             (true, false, true) => Uses::STAT,
             (true, true, true) => Uses::WRITE,
             (true, _, false) if fresh => Uses::WRITE,
-            (true, _, false) if reads => Uses::READ.and(Uses::WRITE),
+            (true, _, false) if reads => Uses::READ.and(Uses::CHANGE),
             // Written in part or at the end: what was there stays, and is not learnt from.
-            (true, _, false) => Uses::WRITE,
+            (true, _, false) => Uses::CHANGE,
         });
     }
 
@@ -385,7 +388,7 @@ impl Watch<'_> {
         let Some(known) = self.notebook.known(&self.path) else {
             return true;
         };
-        let path = Path::new(std::ffi::OsStr::from_bytes(&self.path));
+        let path = Path::new(OsStr::from_bytes(&self.path));
         match known.first {
             Some(found) if known.made_at.is_none() => self.trace.look.admits(path, &found),
             _ => true,
@@ -446,7 +449,7 @@ impl Watch<'_> {
             let mark = self
                 .trace
                 .look
-                .mark(Path::new(std::ffi::OsStr::from_bytes(&self.path)), names);
+                .mark(Path::new(OsStr::from_bytes(&self.path)), names);
             self.notebook.enter(&self.path, None).mark = mark;
         }
     }
@@ -494,7 +497,7 @@ fn is_theirs(error: &io::Error) -> bool {
 /// The interpreter that a script's first line names.
 fn shebang(path: &[u8]) -> Option<Vec<u8>> {
     use std::io::Read;
-    let mut file = std::fs::File::open(Path::new(std::ffi::OsStr::from_bytes(path))).ok()?;
+    let mut file = std::fs::File::open(Path::new(OsStr::from_bytes(path))).ok()?;
     let mut start = [0u8; 256];
     let length = file.read(&mut start).ok()?;
     let line = start[..length].strip_prefix(b"#!")?;
@@ -510,7 +513,7 @@ fn now() -> i128 {
 
 /// What lies at a path now. A link that leads nowhere is something too, of no kind.
 pub fn stamp(path: &[u8]) -> Option<Stamp> {
-    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    let path = Path::new(OsStr::from_bytes(path));
     let here = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     let link = FileType::from_raw_mode(here.st_mode) == FileType::Symlink;
     let found = link

@@ -96,10 +96,41 @@ impl Tracee {
             whole.extend_from_slice(path);
             *path = whole;
         }
+        if let Some(whole) = self.through_proc(path)? {
+            *path = whole;
+        }
         if !is_normal(path) {
             *path = normal(path);
         }
         Ok(())
+    }
+
+    /// A path that goes through a process's own directory or a descriptor means what lies behind it.
+    fn through_proc(self, path: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let own = [&b"/proc/self/"[..], b"/proc/thread-self/"]
+            .into_iter()
+            .find_map(|start| path.strip_prefix(start));
+        let (kind, rest) = match own.or_else(|| {
+            path.strip_prefix(b"/dev/")
+                .filter(|rest| rest.starts_with(b"fd/"))
+        }) {
+            Some(rest) if rest.starts_with(b"cwd/") => ("cwd".to_owned(), &rest[4..]),
+            Some(rest) if rest.starts_with(b"root/") => {
+                return Ok(Some([b"/", &rest[5..]].concat()));
+            }
+            Some(rest) if rest.starts_with(b"fd/") => {
+                let Some(slash) = rest[3..].iter().position(|&byte| byte == b'/') else {
+                    return Ok(None);
+                };
+                (
+                    String::from_utf8_lossy(&rest[..3 + slash]).into_owned(),
+                    &rest[4 + slash..],
+                )
+            }
+            _ => return Ok(None),
+        };
+        let base = std::fs::read_link(format!("/proc/{}/{kind}", self.thread))?;
+        Ok(Some([base.as_os_str().as_bytes(), b"/", rest].concat()))
     }
 }
 
