@@ -19,6 +19,7 @@ pub mod report;
 pub mod roots;
 pub mod run;
 pub mod schedule;
+pub mod trace;
 pub mod verdict;
 pub mod worker;
 pub mod workspace;

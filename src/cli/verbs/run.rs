@@ -3,10 +3,10 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use jalon::event::{Body, Event, Sink, Status};
+use jalon::event::{Event, Sink, Status};
 use jalon::run::{Materialise, Options, Run, RunError, Setting};
+use jalon::trace::Trace;
 use jalon_conf::{Diagnostic, Severity};
-use jalon_store::TraceWriter;
 
 use super::super::args::{Common, MaterialiseArg, RunArgs};
 use super::super::exit::{self, Failure};
@@ -26,7 +26,7 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
     let run = Run::new(id.clone()).map_err(|error| refused(&session, error))?;
     let signals = signals::forward(run.control());
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    sinks.push(Box::new(Trace::new(&session, &id)));
+    sinks.push(Box::new(Trace::new(&session.store, &id)));
     if let Some(path) = &args.events {
         sinks.push(Box::new(Lines::append(path)?));
     }
@@ -170,47 +170,6 @@ pub fn refused(session: &Session, error: RunError) -> Failure {
         problems,
         texts: vec![(session.project.definition.clone(), text)],
     }
-}
-
-/// The run's trace in the store.
-struct Trace {
-    writer: Option<TraceWriter>,
-}
-
-impl Trace {
-    fn new(session: &Session, id: &str) -> Trace {
-        // A read-only store keeps no history; the run says once that it keeps nothing.
-        Trace {
-            writer: session.store.create_trace(id).ok(),
-        }
-    }
-}
-
-impl Sink for Trace {
-    fn take(&mut self, event: &Event) {
-        if matches!(event.body, Body::NodeOutput { .. }) {
-            return;
-        }
-        if let (Some(writer), Ok(text)) = (&mut self.writer, serde_json::to_vec(event))
-            && (writer.append(&text).is_err() || (matters(&event.body) && writer.flush().is_err()))
-        {
-            self.writer = None;
-        }
-        if matches!(event.body, Body::RunFinished(_))
-            && let Some(writer) = self.writer.take()
-        {
-            // What a full disk loses here is history, not results.
-            let _ = writer.finish();
-        }
-    }
-}
-
-/// What whoever reads along waits for; the rest may come with it.
-fn matters(body: &Body) -> bool {
-    !matches!(
-        body,
-        Body::NodeHit(_) | Body::NodeQueued { .. } | Body::ArtifactStored { .. }
-    )
 }
 
 /// `--events FILE`.
