@@ -201,7 +201,9 @@ impl<'a> Window<'a> {
             return Ok(Some(header));
         }
         self.start = offset;
-        self.bytes.resize(Self::SIZE, 0);
+        // Most packs are small, and many.
+        let rest = usize::try_from(length - offset).unwrap_or(usize::MAX);
+        self.bytes.resize(rest.min(Self::SIZE), 0);
         let mut filled = 0;
         while filled < HEADER {
             match self
