@@ -84,6 +84,12 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
             // Nobody knows what it will give.
             Step::Start(node) => {
                 if plan.verdicts[node.0 as usize] == Verdict::Hit {
+                    // It was not judged as one that runs, so nobody asked for the bytes of its inputs yet.
+                    let reads: Vec<ArtifactId> = graph.reads(node).collect();
+                    let needed = known_and_gone(inputs, &schedule, &reads);
+                    if !needed.is_empty() && schedule.missing(node, &needed).is_none() {
+                        continue;
+                    }
                     plan.verdicts[node.0 as usize] = Verdict::Run;
                     let what = gone_output(inputs, &plan, node);
                     plan.reasons[node.0 as usize] = Some(Reason::word(Reason::GONE, what));
@@ -117,15 +123,20 @@ fn judge(
             .iter()
             .find(|&&read| schedule.value(read).is_none_or(Option::is_none));
         let what = unknown.map_or_else(String::new, |&read| graph.artifact(read).name.to_string());
+        // Whoever runs in any case needs the bytes of the inputs that are known already.
+        let mut needed = Vec::new();
         let (verdict, reason) = match always(inputs, node) {
-            Some(reason) => (Verdict::Run, reason),
+            Some(reason) => {
+                needed = known_and_gone(inputs, schedule, &reads);
+                (Verdict::Run, reason)
+            }
             // Nothing was ever recorded, so nothing can be reused.
             None if plan.nothing_known => (Verdict::Run, Reason::word(Reason::NEW, "")),
             None => (Verdict::Maybe, Reason::word(Reason::UPSTREAM, what)),
         };
         plan.verdicts[at] = verdict;
         plan.reasons[at] = Some(reason);
-        schedule.must_run(node, &[]);
+        schedule.must_run(node, &needed);
         return Ok(());
     };
     let values = |artifact: ArtifactId| schedule.value(artifact).copied().flatten();
@@ -176,6 +187,19 @@ pub fn always(inputs: &Inputs<'_>, node: NodeId) -> Option<Reason> {
     } else {
         Some(Reason::word(Reason::UNCACHED, ""))
     }
+}
+
+/// Of inputs some of which nobody knows yet, those that are known and whose bytes are nowhere.
+fn known_and_gone(
+    inputs: &Inputs<'_>,
+    schedule: &Schedule<'_, Option<Content>>,
+    reads: &[ArtifactId],
+) -> Vec<ArtifactId> {
+    let known = reads
+        .iter()
+        .filter_map(|&read| Some((read, schedule.value(read)?.as_ref()?)));
+    let (reads, contents): (Vec<ArtifactId>, Vec<&Content>) = known.unzip();
+    gone(inputs, &reads, &contents)
 }
 
 /// The inputs whose bytes are neither in the project nor in the store.

@@ -144,3 +144,55 @@ fn the_run_does_what_the_plan_said() {
         }
     }
 }
+
+/// `first` makes what does not outlive the run, and others read it.
+const MADE_AGAIN: &str = r#"
+[source]
+raw = "raw.txt"
+[node.first]
+cmd = 'echo 1 > {{out.passing}}'
+out = { passing = { path = "passing.txt", keep = "run" } }
+[node.second]
+cmd = 'cat {{in.passing}} > {{out.also}}'
+in = ["passing"]
+out = { also = { path = "also.txt", keep = "run" } }
+[node.beside]
+cmd = 'cat {{in.raw}} > {{out.copy}}'
+in = ["raw"]
+out = { copy = "copy.txt" }
+[node.publish]
+cmd = 'cat {{in.passing}} {{in.copy}}'
+in = ["passing", "copy"]
+"#;
+
+#[test]
+fn what_a_side_effect_needs_again_is_planned_although_another_input_of_it_is_unknown() {
+    let project = Project::new(MADE_AGAIN);
+    project.write("raw.txt", "a\n");
+    project.run_ok(&[]);
+    project.write("raw.txt", "b\n");
+    let plan = project.json(&["plan", "--json"]);
+    assert_eq!(verdict(&plan, "first")["verdict"], "run", "{plan}");
+    assert_eq!(verdict(&plan, "first")["reason"]["field"], "gone", "{plan}");
+    assert_eq!(verdict(&plan, "publish")["verdict"], "run", "{plan}");
+    project.run_ok(&[]).assert(&[("first", "ran")]);
+}
+
+#[test]
+fn what_a_lost_result_is_made_of_is_planned_too() {
+    let project = Project::new(MADE_AGAIN);
+    project.write("raw.txt", "a\n");
+    project.run_ok(&[]);
+    // From now on its bytes are asked for, and they are nowhere; nor are those that it is made of.
+    project.edit(
+        "jalon.toml",
+        r#"{ path = "also.txt", keep = "run" }"#,
+        r#""also.txt""#,
+    );
+    let plan = project.json(&["plan", "--json", "also"]);
+    assert_eq!(verdict(&plan, "first")["verdict"], "run", "{plan}");
+    assert_ne!(verdict(&plan, "second")["verdict"], "hit", "{plan}");
+    project
+        .run_ok(&["also"])
+        .assert(&[("first", "ran"), ("second", "ran")]);
+}
