@@ -1,8 +1,14 @@
-//! Evaluation from scratch: each node from its inputs, in order, with no memory of anything.
+//! Evaluation from scratch: each node from what it reads, in order, with no memory of anything.
 
 use std::collections::BTreeMap;
 
-use crate::pipeline::{Input, Instance, Pipeline, Shape};
+use crate::pipeline::{Extra, Input, Instance, Kind, Pipeline, Shape, Undeclared};
+
+/// The value of a file that is read and is not there.
+pub const ABSENT: u32 = 11;
+
+/// The value of a file that is there, and of one that is not, where only that is asked.
+pub const PROBED: [u32; 2] = [13, 14];
 
 /// What lies at a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,7 +26,7 @@ pub enum Fate {
     Made(Vec<Content>),
     /// It fails.
     Failed,
-    /// Something that it needs fails.
+    /// Something that comes before it fails.
     Blocked,
 }
 
@@ -29,8 +35,11 @@ pub enum Fate {
 pub struct Evaluated {
     /// Which.
     pub instance: Instance,
-    /// Everything that its result depends on, spelt out: two equal keys are one action.
+    /// Everything that may count, spelt out: two equal keys are one action.
     pub key: String,
+    /// Everything that must count. It differs from the key where it is a matter of taste: whether a link
+    /// that leads elsewhere to the same content is a change.
+    pub core: String,
     /// What becomes of it.
     pub fate: Fate,
 }
@@ -40,13 +49,9 @@ pub fn evaluate(pipeline: &Pipeline) -> Vec<Evaluated> {
     let mut done: BTreeMap<Instance, Fate> = BTreeMap::new();
     let mut all = Vec::new();
     for instance in pipeline.instances() {
-        let (key, fate) = evaluate_one(pipeline, instance, &done);
-        done.insert(instance, fate.clone());
-        all.push(Evaluated {
-            instance,
-            key,
-            fate,
-        });
+        let it = evaluate_one(pipeline, instance, &done);
+        done.insert(instance, it.fate.clone());
+        all.push(it);
     }
     all
 }
@@ -55,86 +60,174 @@ fn evaluate_one(
     pipeline: &Pipeline,
     instance: Instance,
     done: &BTreeMap<Instance, Fate>,
-) -> (String, Fate) {
+) -> Evaluated {
     let node = &pipeline.nodes[instance.node];
-    let mut read: Vec<(String, Content)> = Vec::new();
-    for input in pipeline.inputs(instance.node) {
-        match input {
-            Input::Source(index) => read.push((format!("s{index}"), source(pipeline, index))),
-            Input::Output(earlier, output) => {
-                for from in pipeline.instances_of(earlier) {
-                    let Fate::Made(outputs) = &done[&from] else {
-                        return (String::new(), Fate::Blocked);
-                    };
-                    read.push((from.path(output), outputs[output].clone()));
-                }
-            }
-        }
-    }
+    let Some(read) = read(pipeline, instance.node, done) else {
+        let (key, core, fate) = (String::new(), String::new(), Fate::Blocked);
+        return Evaluated {
+            instance,
+            key,
+            core,
+            fate,
+        };
+    };
     let code = pipeline
         .code_of(instance.node)
-        .map(|index| (index, &pipeline.code[index]));
+        .map(|at| (at, &pipeline.code[at]));
     let param = pipeline
         .param_of(instance.node)
-        .map(|index| (index, pipeline.params[index]));
-    let key = format!(
-        "{} env={} param={param:?} code={code:?} out={:?} cached={} in={read:?}",
+        .map(|at| (at, pipeline.params[at]));
+    let core = format!(
+        "{} env={} param={param:?} code={:?} out={:?} in={read:?}",
         instance.name(),
         node.env,
-        node.outputs,
-        node.cached && node.outputs.is_empty(),
+        code.map(|(at, code)| (
+            at,
+            code.pattern,
+            code.salt,
+            code.comment,
+            code.fails,
+            code.has_second()
+        )),
+        node.outputs
+            .iter()
+            .map(|shape| (shape.directory, shape.blunt))
+            .collect::<Vec<_>>(),
     );
+    let mut core = format!("{core} deaf={} touchy={}", node.deaf, node.touchy);
+    let mut key = core.clone();
 
-    let mut value = start(
-        instance.value,
-        node.env,
-        param.map(|it| it.1),
-        code.map(|it| it.1.salt),
-    );
-    for (_, content) in &read {
-        value = absorb(value, content);
+    let mut value = 17;
+    let salt = code.map(|(_, code)| code.adds());
+    for part in [instance.value, Some(node.env), param.map(|it| it.1), salt] {
+        value = mix(value, part.unwrap_or(0));
     }
-    if code.is_some_and(|(_, code)| code.fails) {
-        return (key, Fate::Failed);
+    if !node.deaf {
+        value = read
+            .iter()
+            .fold(value, |value, (_, content)| absorb(value, content));
     }
-    (
-        key,
+    for undeclared in &node.undeclared {
+        for part in observe(&pipeline.extra, *undeclared, &mut key, &mut core) {
+            value = mix(value, part);
+        }
+    }
+    let fails =
+        code.is_some_and(|(_, code)| code.fails) || (node.touchy && value.is_multiple_of(3));
+    let fate = if fails {
+        Fate::Failed
+    } else {
         Fate::Made(
             node.outputs
                 .iter()
                 .map(|shape| content(*shape, value))
                 .collect(),
-        ),
-    )
+        )
+    };
+    Evaluated {
+        instance,
+        key,
+        core,
+        fate,
+    }
 }
 
-/// The content of a source.
+/// What a node reads, by name; nothing where something before it was not made.
+fn read(
+    pipeline: &Pipeline,
+    node: usize,
+    done: &BTreeMap<Instance, Fate>,
+) -> Option<Vec<(String, Content)>> {
+    let made = |from: &Instance| match &done[from] {
+        Fate::Made(outputs) => Some(outputs),
+        _ => None,
+    };
+    for earlier in pipeline.before(node) {
+        for from in pipeline.instances_of(earlier) {
+            made(&from)?;
+        }
+    }
+    let mut read = Vec::new();
+    for input in pipeline.inputs(node) {
+        match input {
+            Input::Source(index) => read.push((format!("s{index}"), source(pipeline, index))),
+            Input::Output(earlier, output) => {
+                for from in pipeline.instances_of(earlier) {
+                    read.push((from.path(output), made(&from)?[output].clone()));
+                }
+            }
+        }
+    }
+    Some(read)
+}
+
+/// The numbers that an undeclared read gives; what it saw is added to key and core.
+fn observe(extra: &Extra, what: Undeclared, key: &mut String, core: &mut String) -> Vec<u32> {
+    let mut saw = |text: String, value: u32| {
+        for it in [&mut *key, &mut *core] {
+            *it += &text;
+        }
+        vec![value]
+    };
+    let mut read = |raw: u32| match extra.file(raw) {
+        Some((at, found)) => saw(format!(" e{at}={found:?}"), found.unwrap_or(ABSENT)),
+        None => Vec::new(),
+    };
+    match what {
+        Undeclared::Read(raw) | Undeclared::Deep(raw) => read(raw),
+        Undeclared::Chase(raw) => match extra.pointer(raw) {
+            Some((at, target)) => {
+                let value = read(target);
+                key.push_str(&format!(" w{at}"));
+                core.push_str(&format!(" w{at}"));
+                value
+            }
+            None => Vec::new(),
+        },
+        Undeclared::Probe(raw) => match extra.file(raw) {
+            Some((at, found)) => saw(
+                format!(" e{at}?{}", found.is_some()),
+                PROBED[usize::from(found.is_none())],
+            ),
+            None => Vec::new(),
+        },
+        Undeclared::List => {
+            let names = extra.listing();
+            saw(format!(" d={names:?}"), 0);
+            names
+        }
+        Undeclared::Through(raw) => match extra
+            .link(raw)
+            .and_then(|(at, to)| Some((at, extra.file(to)?)))
+        {
+            Some((at, (to, found))) => {
+                key.push_str(&format!(" l{at}->e{to}={found:?}"));
+                core.push_str(&format!(" l{at}={found:?}"));
+                vec![found.unwrap_or(ABSENT)]
+            }
+            None => Vec::new(),
+        },
+    }
+}
+
+/// The content of a source; of a pattern, the files that match, by name.
 pub fn source(pipeline: &Pipeline, index: usize) -> Content {
     let source = &pipeline.sources[index];
-    content(
-        Shape {
-            directory: source.directory,
-            ephemeral: false,
-            blunt: false,
-        },
-        source.value,
-    )
-}
-
-fn start(matrix: Option<u32>, env: u32, param: Option<u32>, salt: Option<u32>) -> u32 {
-    let mut value = 17;
-    for part in [
-        matrix.unwrap_or(0),
-        env,
-        param.unwrap_or(0),
-        salt.unwrap_or(0),
-    ] {
-        value = mix(value, part);
+    if source.kind == Kind::Pattern {
+        let files =
+            (0..=source.more).map(|at| (format!("f{at}.txt"), format!("{}\n", source.value + at)));
+        return Content::Directory(files.collect());
     }
-    value
+    let shape = Shape {
+        directory: source.kind == Kind::Directory,
+        ephemeral: false,
+        blunt: false,
+    };
+    content(shape, source.value)
 }
 
-fn mix(value: u32, part: u32) -> u32 {
+/// One step of a node's arithmetic.
+pub fn mix(value: u32, part: u32) -> u32 {
     (value * 31 + part) % 10007
 }
 
@@ -142,14 +235,15 @@ fn absorb(value: u32, content: &Content) -> u32 {
     let number = |text: &String| text.trim().parse().expect("the model writes numbers");
     match content {
         Content::File(text) => mix(value, number(text)),
-        // In the order of their names: a, sub/b, x.
+        // In the order of their names: a, sub/b, x; or f0.txt, f1.txt…
         Content::Directory(files) => files
             .values()
             .fold(value, |value, text| mix(value, number(text))),
     }
 }
 
-fn content(shape: Shape, value: u32) -> Content {
+/// What an output of this shape holds where the node's value is this.
+pub fn content(shape: Shape, value: u32) -> Content {
     let value = if shape.blunt { value % 2 } else { value };
     if !shape.directory {
         return Content::File(format!("{value}\n"));
@@ -158,64 +252,8 @@ fn content(shape: Shape, value: u32) -> Content {
         ("a".to_owned(), format!("{value}\n")),
         ("sub/b".to_owned(), format!("{}\n", value % 2)),
     ]);
-    if value % 3 == 0 {
+    if value.is_multiple_of(3) {
         files.insert("x".to_owned(), "1\n".to_owned());
     }
     Content::Directory(files)
-}
-
-/// The commands of an instance in `sh`, which compute what [`evaluate`] says. `{{…}}` is jalon's insertion.
-///
-/// One process, builtins only: a run of a hundred nodes should cost what jalon costs.
-pub fn shell(pipeline: &Pipeline, node: usize) -> String {
-    let it = &pipeline.nodes[node];
-    let name = if it.matrix > 0 {
-        format!("n{node}'['{{{{matrix}}}}']'")
-    } else {
-        format!("n{node}")
-    };
-    let mut lines = vec![
-        format!("echo {name} >> \"$LOG\""),
-        "salt=0 fails=0".to_owned(),
-        "mix() { h=$(( (h * 31 + $1) % 10007 )); }".to_owned(),
-        "take() { if [ -e \"$1\" ]; then read -r v < \"$1\"; mix \"$v\"; fi; }".to_owned(),
-        "absorb() { if [ -d \"$1\" ]; then take \"$1/a\"; take \"$1/sub/b\"; take \"$1/x\"; else read -r v < \"$1\"; mix \"$v\"; fi; }".to_owned(),
-    ];
-    if let Some(code) = pipeline.code_of(node) {
-        lines.push(format!(". ./code/c{code}.sh"));
-    }
-    let param = pipeline
-        .param_of(node)
-        .map_or("0".to_owned(), |index| format!("{{{{params.p{index}}}}}"));
-    let matrix = if it.matrix > 0 { "{{matrix.v}}" } else { "0" };
-    lines.push(format!(
-        "h=17; mix {matrix}; mix \"$V\"; mix {param}; mix \"$salt\""
-    ));
-    for input in pipeline.inputs(node) {
-        let alias = alias(input);
-        lines.push(format!(
-            "for f in {{{{in.{alias}}}}}; do absorb \"$f\"; done"
-        ));
-    }
-    for (index, shape) in it.outputs.iter().enumerate() {
-        let out = format!("{{{{out.n{node}o{index}}}}}");
-        let value = if shape.blunt { "$((h % 2))" } else { "$h" };
-        lines.push(if shape.directory {
-            format!(
-                "w={value}; mkdir -p {out}/sub; echo $w > {out}/a; echo $((w % 2)) > {out}/sub/b; if [ $((w % 3)) = 0 ]; then echo 1 > {out}/x; fi"
-            )
-        } else {
-            format!("echo {value} > {out}")
-        });
-    }
-    lines.push("[ \"$fails\" = 0 ] || exit 1".to_owned());
-    lines.join("\n")
-}
-
-/// The name of an input in the definition.
-pub fn alias(input: Input) -> String {
-    match input {
-        Input::Source(index) => format!("s{index}"),
-        Input::Output(node, output) => format!("n{node}o{output}"),
-    }
 }

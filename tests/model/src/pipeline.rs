@@ -4,7 +4,7 @@
 //! pipeline and shrinking cannot make an invalid one. A node refers only to nodes before it.
 
 /// A pipeline and everything that it reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pipeline {
     /// Sources, by index: `s0`, `s1`…
     pub sources: Vec<Source>,
@@ -14,26 +14,70 @@ pub struct Pipeline {
     pub code: Vec<Code>,
     /// Nodes, by index: `n0`, `n1`…
     pub nodes: Vec<Node>,
+    /// Files that no definition mentions.
+    pub extra: Extra,
+}
+
+/// What a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file.
+    File,
+    /// A directory.
+    Directory,
+    /// The files that a pattern matches.
+    Pattern,
 }
 
 /// A source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// A directory, else a file.
-    pub directory: bool,
+    /// What it is.
+    pub kind: Kind,
     /// What it holds.
     pub value: u32,
+    /// Of a pattern: how many files match beside the first.
+    pub more: u32,
+    /// Of a pattern: what a file beside them holds that does not match. It concerns nobody.
+    pub beside: u32,
 }
 
-/// A code file: what it adds to the value of the nodes that execute it.
+/// Code: what it adds to the value of the nodes that execute it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Code {
+    /// Declared by a pattern, else by name.
+    pub pattern: bool,
     /// Enters the value.
     pub salt: u32,
     /// Stands in the file and changes nothing: an edit to it is cut off.
     pub comment: u32,
     /// Nodes with this code write their outputs and then fail.
     pub fails: bool,
+    /// Where a pattern declares it: whether there is a second file, which adds to the salt.
+    pub second: bool,
+}
+
+impl Code {
+    /// What it adds to a value.
+    pub fn adds(&self) -> u32 {
+        self.salt + if self.has_second() { 5 } else { 0 }
+    }
+
+    /// Whether there is a second file that matches the pattern.
+    pub fn has_second(&self) -> bool {
+        self.pattern && self.second
+    }
+}
+
+/// `cache` of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cache {
+    /// Not said: kept where there are outputs.
+    Default,
+    /// `true`
+    Yes,
+    /// `false`: executes each time, and only on request.
+    No,
 }
 
 /// A node.
@@ -43,9 +87,11 @@ pub struct Node {
     pub present: bool,
     /// What it reads, by raw index; see [`Pipeline::inputs`].
     pub inputs: Vec<u32>,
+    /// Nodes that come first, by raw index; see [`Pipeline::after`].
+    pub after: Vec<u32>,
     /// A parameter that it declares, by raw index.
     pub param: Option<u32>,
-    /// A code file that it declares, by raw index.
+    /// Code that it declares, by raw index.
     pub code: Option<u32>,
     /// A hashed variable.
     pub env: u32,
@@ -53,8 +99,25 @@ pub struct Node {
     pub matrix: u32,
     /// What it makes.
     pub outputs: Vec<Shape>,
-    /// `cache = true`, which matters where there are no outputs.
-    pub cached: bool,
+    /// Whether its outcome is kept.
+    pub cache: Cache,
+    /// It reads its inputs and makes nothing of them.
+    pub deaf: bool,
+    /// It fails on some values.
+    pub touchy: bool,
+    /// What it reads without saying so.
+    pub undeclared: Vec<Undeclared>,
+}
+
+impl Node {
+    /// Whether its outcome may be kept and reused.
+    pub fn is_cached(&self) -> bool {
+        match self.cache {
+            Cache::Default => !self.outputs.is_empty(),
+            Cache::Yes => true,
+            Cache::No => false,
+        }
+    }
 }
 
 /// What an output is.
@@ -66,6 +129,62 @@ pub struct Shape {
     pub ephemeral: bool,
     /// Holds the parity of the value only, so that many edits are cut off.
     pub blunt: bool,
+}
+
+/// Files that no definition mentions, in `extra/`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extra {
+    /// `e0`, `e1`…: what they hold, where they are there.
+    pub files: Vec<Option<u32>>,
+    /// `l0`, `l1`…: symbolic links to one of the files, by raw index.
+    pub links: Vec<u32>,
+    /// `w0`, `w1`…: each names one of the files, by raw index.
+    pub pointers: Vec<u32>,
+    /// `d/m0`, `d/m1`…: whether they are there. `d/m9` always is.
+    pub members: Vec<bool>,
+}
+
+impl Extra {
+    /// The index of a file and what it holds.
+    pub fn file(&self, raw: u32) -> Option<(usize, Option<u32>)> {
+        let index = (raw as usize).checked_rem(self.files.len())?;
+        Some((index, self.files[index]))
+    }
+
+    /// The index of a link and the raw index of the file that it leads to.
+    pub fn link(&self, raw: u32) -> Option<(usize, u32)> {
+        let index = (raw as usize).checked_rem(self.links.len())?;
+        Some((index, self.links[index]))
+    }
+
+    /// The index of a pointer and the raw index of the file that it names.
+    pub fn pointer(&self, raw: u32) -> Option<(usize, u32)> {
+        let index = (raw as usize).checked_rem(self.pointers.len())?;
+        Some((index, self.pointers[index]))
+    }
+
+    /// The numbers of the members of `d`, sorted.
+    pub fn listing(&self) -> Vec<u32> {
+        let there = self.members.iter().enumerate().filter(|(_, there)| **there);
+        there.map(|(index, _)| index as u32).chain([9]).collect()
+    }
+}
+
+/// A read that the definition does not mention. A path that is absent has a value of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undeclared {
+    /// A file's content, by raw index.
+    Read(u32),
+    /// Whether a file is there.
+    Probe(u32),
+    /// The names in a directory.
+    List,
+    /// The content behind a link.
+    Through(u32),
+    /// The content of the file that another file names.
+    Chase(u32),
+    /// As [`Undeclared::Read`], by a process that a process started.
+    Deep(u32),
 }
 
 /// What a node reads.
@@ -127,20 +246,38 @@ impl Pipeline {
         inputs
     }
 
-    /// The code file that a node declares.
+    /// The nodes that come before a node without giving it data: earlier ones that are present, each once.
+    pub fn after(&self, node: usize) -> Vec<usize> {
+        let raw = self.nodes[node].after.iter();
+        let mut after: Vec<usize> = raw
+            .filter_map(|&raw| (raw as usize).checked_rem(node))
+            .filter(|&earlier| self.nodes[earlier].present)
+            .collect();
+        after.sort_unstable();
+        after.dedup();
+        after
+    }
+
+    /// Every node that comes before a node, for its data or for the order, each once.
+    pub fn before(&self, node: usize) -> Vec<usize> {
+        let mut before = self.after(node);
+        before.extend(self.inputs(node).iter().filter_map(|input| match input {
+            Input::Output(earlier, _) => Some(*earlier),
+            Input::Source(_) => None,
+        }));
+        before.sort_unstable();
+        before.dedup();
+        before
+    }
+
+    /// The code that a node declares.
     pub fn code_of(&self, node: usize) -> Option<usize> {
-        self.nodes[node]
-            .code
-            .filter(|_| !self.code.is_empty())
-            .map(|raw| raw as usize % self.code.len())
+        (self.nodes[node].code? as usize).checked_rem(self.code.len())
     }
 
     /// The parameter that a node declares.
     pub fn param_of(&self, node: usize) -> Option<usize> {
-        self.nodes[node]
-            .param
-            .filter(|_| !self.params.is_empty())
-            .map(|raw| raw as usize % self.params.len())
+        (self.nodes[node].param? as usize).checked_rem(self.params.len())
     }
 
     /// Every instance of every present node, in definition order.
@@ -162,17 +299,25 @@ impl Pipeline {
         }
     }
 
-    /// The nodes that are asked for, with all that they need.
+    /// Whether a node is itself asked for; no targets ask for all but those of `cache = false`.
+    pub fn is_target(&self, targets: &[usize], node: usize) -> bool {
+        let it = &self.nodes[node];
+        it.present
+            && if targets.is_empty() {
+                it.cache != Cache::No
+            } else {
+                targets.contains(&node)
+            }
+    }
+
+    /// The nodes that are asked for, with all that come before them.
     pub fn selected(&self, targets: &[usize]) -> Vec<bool> {
         let mut selected = vec![false; self.nodes.len()];
         for node in (0..self.nodes.len()).rev() {
-            selected[node] |=
-                self.nodes[node].present && (targets.is_empty() || targets.contains(&node));
+            selected[node] |= self.is_target(targets, node);
             if selected[node] {
-                for input in self.inputs(node) {
-                    if let Input::Output(earlier, _) = input {
-                        selected[earlier] = true;
-                    }
+                for earlier in self.before(node) {
+                    selected[earlier] = true;
                 }
             }
         }
@@ -182,9 +327,5 @@ impl Pipeline {
 
 /// The element that a raw index means.
 pub fn pick<T>(choices: &[T], raw: u32) -> Option<&T> {
-    if choices.is_empty() {
-        None
-    } else {
-        choices.get(raw as usize % choices.len())
-    }
+    choices.get((raw as usize).checked_rem(choices.len())?)
 }

@@ -8,14 +8,27 @@ use crate::pipeline::Pipeline;
 
 /// What executes pipelines and can be looked at from outside.
 pub trait System {
-    /// Brings the definition and all that it reads to what the pipeline says, touching nothing else.
-    fn write(&mut self, pipeline: &Pipeline);
+    /// Brings the definition and all that it reads to what the pipeline says, touching nothing else. What
+    /// changes `quietly` changes in place and keeps its modification time.
+    fn write(&mut self, pipeline: &Pipeline, quietly: bool);
 
     /// Something happens beside the definition.
     fn disturb(&mut self, disturbance: &Disturbance);
 
-    /// Runs the targets (nodes by index; none: everything).
-    fn run(&mut self, targets: &[usize]) -> Observed;
+    /// The verdicts of a plan, by instance name.
+    fn plan(&mut self, request: &Request) -> BTreeMap<String, String>;
+
+    /// Runs.
+    fn run(&mut self, request: &Request) -> Observed;
+}
+
+/// What is asked of a plan or a run: nodes by index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// What to make; none: what a bare run makes.
+    pub targets: Vec<usize>,
+    /// `--force`
+    pub forced: Vec<usize>,
 }
 
 /// What a run did, seen from outside.
@@ -23,7 +36,8 @@ pub trait System {
 pub struct Observed {
     /// Whether it says that it succeeded.
     pub succeeded: bool,
-    /// The instances that executed, by name, by their own testimony; one may stand twice.
+    /// The instances that executed, by name, in the order in which they started, by their own testimony; one
+    /// may stand twice.
     pub executed: Vec<String>,
     /// The statuses that it claims, by instance name.
     pub claimed: BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! The real binary against the naive model: incremental equals clean, and nothing twice.
+//! The real binary against the naive model, a process a node.
 //!
 //! `JALON_TEST_ROUNDS=2000` tries more; `JALON_BIN` names another binary than the one that cargo built.
 
@@ -6,43 +6,62 @@ use std::path::PathBuf;
 
 use jalon_model::binary::Binary;
 use jalon_model::scenario::check;
-use jalon_model::strategy::scenario;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use jalon_model::strategy::{Size, try_all};
+use jalon_model::{rounds, undeclared};
+
+const SIZE: Size = Size {
+    nodes: 8,
+    steps: 6,
+    undeclared: false,
+};
 
 #[test]
 fn what_a_run_leaves_is_what_a_clean_run_leaves() {
     let program = jalon();
-    assert!(
-        program.exists(),
-        "build jalon first: {} is missing",
-        program.display()
-    );
-    let cases = std::env::var("JALON_TEST_ROUNDS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(60);
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        max_shrink_iters: 300,
-        ..Config::default()
+    let size = Size {
+        undeclared: undeclared(),
+        ..SIZE
     };
-    let result = TestRunner::new(config).run(&scenario(8, 6), |scenario| {
-        check(&scenario, &mut Binary::new(&program)).map_err(TestCaseError::fail)
+    let tried = try_all(size, rounds(60), 300, None, |scenario| {
+        check(scenario, &mut Binary::new(&program))
     });
-    if let Err(error) = result {
-        panic!("{error}");
+    if let Err(found) = tried {
+        panic!("{found}");
+    }
+}
+
+#[test]
+fn a_clean_run_reads_what_is_undeclared() {
+    let program = jalon();
+    let size = Size {
+        steps: 0,
+        undeclared: true,
+        ..SIZE
+    };
+    let tried = try_all(size, 20, 300, None, |scenario| {
+        check(scenario, &mut Binary::new(&program))
+    });
+    if let Err(found) = tried {
+        panic!("{found}");
     }
 }
 
 /// The binary beside this test's own: `target/debug/jalon` for `target/debug/deps/binary-…`.
 fn jalon() -> PathBuf {
-    if let Some(path) = std::env::var_os("JALON_BIN") {
-        return path.into();
-    }
-    let own = std::env::current_exe().expect("a test has a path");
-    own.ancestors()
-        .nth(2)
-        .expect("it lies in deps")
-        .join("jalon")
+    let program = std::env::var_os("JALON_BIN").map_or_else(
+        || {
+            let own = std::env::current_exe().expect("a test has a path");
+            own.ancestors()
+                .nth(2)
+                .expect("it lies in deps")
+                .join("jalon")
+        },
+        PathBuf::from,
+    );
+    assert!(
+        program.exists(),
+        "build jalon first: {} is missing",
+        program.display()
+    );
+    program
 }

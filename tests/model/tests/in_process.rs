@@ -1,0 +1,69 @@
+//! The library in this process against the naive model: thousands of scenarios, and faults that they find.
+//!
+//! `JALON_TEST_ROUNDS=100000` tries more.
+
+use jalon_model::in_process::{Fault, InProcess};
+use jalon_model::scenario::check;
+use jalon_model::strategy::{Size, try_all};
+use jalon_model::{rounds, undeclared};
+
+const SIZE: Size = Size {
+    nodes: 6,
+    steps: 4,
+    undeclared: false,
+};
+
+fn holds(size: Size, cases: u32) {
+    let tried = try_all(size, cases, 5000, None, |scenario| {
+        check(scenario, &mut InProcess::new(Fault::None))
+    });
+    if let Err(found) = tried {
+        panic!("{found}");
+    }
+}
+
+#[test]
+fn what_a_run_leaves_is_what_a_clean_run_leaves() {
+    let size = Size {
+        undeclared: undeclared(),
+        ..SIZE
+    };
+    holds(size, rounds(2000));
+}
+
+#[test]
+fn a_clean_run_reads_what_is_undeclared() {
+    let size = Size {
+        steps: 0,
+        undeclared: true,
+        ..SIZE
+    };
+    holds(size, 100);
+}
+
+fn is_caught(fault: Fault, undeclared: bool) {
+    let size = Size { undeclared, ..SIZE };
+    let tried = try_all(size, 300, 0, Some(1), |scenario| {
+        check(scenario, &mut InProcess::new(fault))
+    });
+    assert!(tried.is_err(), "{fault:?} passed");
+}
+
+#[test]
+fn each_fault_is_caught() {
+    for fault in [
+        Fault::ForgetsCode,
+        Fault::ForgetsParams,
+        Fault::ForgetsSources,
+        Fault::TrustsTimes,
+        Fault::RunsAlways,
+        Fault::PlansAhead,
+    ] {
+        is_caught(fault, false);
+    }
+}
+
+#[test]
+fn undeclared_reads_that_nobody_observes_are_caught() {
+    is_caught(Fault::ForgetsObservations, true);
+}
