@@ -22,7 +22,7 @@ use jalon::workspace::{PRIVATE_DIRECTORY, Workspace};
 use jalon::{ambient, plan, roots};
 use jalon_conf::Selector;
 use jalon_store::digest::BlobDigest;
-use jalon_store::index::{Memory, StatCache, StatId};
+use jalon_store::index::{self, StatCache, StatId};
 use jalon_store::{GcPolicy, LinkMode, LocalStore, Mode};
 
 use crate::definition::{LeftOut, definition};
@@ -94,7 +94,7 @@ impl InProcess {
         let cache = self.caches.entry(root.clone());
         let cache = cache.or_insert_with(|| match self.fault {
             Fault::TrustsTimes => Arc::new(Gullible::default()),
-            _ => Arc::new(Memory::default()),
+            _ => index::open(&root.join(PRIVATE_DIRECTORY).join("index"), &root, true).0,
         });
         Session::open(&root, &self.place.store(), cache.clone(), request)
     }
@@ -124,7 +124,9 @@ impl System for InProcess {
 
     fn disturb(&mut self, disturbance: &Disturbance) {
         match disturbance {
-            Disturbance::LoseIndex => drop(self.caches.remove(self.place.directory())),
+            Disturbance::LoseIndex | Disturbance::Move => {
+                drop(self.caches.remove(self.place.directory()));
+            }
             Disturbance::Collect(all) => {
                 let max_size = all.then_some(0);
                 let session = self
@@ -309,6 +311,7 @@ impl Session {
         let summary = run
             .execute(&setting, &options, vec![trace])
             .map_err(|error| error.to_string())?;
+        self.cache.flush();
         self.store.tidy().map_err(|error| error.to_string())?;
         let said = summary.to_json();
         let nodes = said["nodes"].as_array().into_iter().flatten();

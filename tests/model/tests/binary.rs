@@ -10,8 +10,8 @@ use jalon_model::strategy::{Size, try_all};
 use jalon_model::{rounds, undeclared};
 
 const SIZE: Size = Size {
-    nodes: 8,
-    steps: 6,
+    nodes: 6,
+    steps: 4,
     undeclared: false,
 };
 
