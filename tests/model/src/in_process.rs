@@ -13,6 +13,7 @@ use jalon::frontend::native;
 use jalon::graph::Selection;
 use jalon::history::History;
 use jalon::judge::{self, Judge};
+use jalon::observe::Sight;
 use jalon::project::{Machine, Project};
 use jalon::run::{Materialise, Options, Run, Setting};
 use jalon::trace::Trace;
@@ -256,7 +257,8 @@ impl Session {
         let observations =
             judge::observe(graph, &self.selection.selected, &workspace, self.ambient())
                 .map_err(|missed| format!("{missed:?}"))?;
-        let judge = Judge::new(graph, &self.store, &workspace, &observations);
+        let sight = Sight::new(graph, &self.machine, &workspace, &self.store);
+        let judge = Judge::new(graph, &sight, &observations);
         let history = History::new(&self.store, &self.project.name);
         let plan = plan::plan(&plan::Inputs {
             graph,

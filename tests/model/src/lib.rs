@@ -18,10 +18,9 @@
 //! A node's behaviour may include reads that the definition does not mention ([`pipeline::Undeclared`]):
 //! a file, a path that may be absent, a directory's names, a file behind a link, a file that another
 //! file names, a read in a process of a process. The naive model performs them like any other and so needs
-//! no notion of declaring. They are generated where [`UNDECLARED`] says so. While executions are not
-//! observed, such a pipeline is stale by design, and one of the tests shows that the comparison notices;
-//! once they are, the constant becomes `true`, and `perform::ended` is the place that hands what the
-//! stand-in observed to the library. `JALON_MODEL_UNDECLARED=1` tries them without changing the constant.
+//! no notion of declaring. Under the binary they are observed as any process is; the stand-in notes down
+//! what it uses as an observer of processes would. [`UNDECLARED`] switches them off where executions cannot
+//! be observed, and `JALON_MODEL_UNDECLARED=0` or `=1` goes over it.
 //!
 //! # Reading a failure
 //!
@@ -42,8 +41,8 @@ pub mod shell;
 pub mod strategy;
 pub mod system;
 
-/// Whether scenarios include undeclared reads: only where executions are observed.
-pub const UNDECLARED: bool = false;
+/// Whether scenarios include undeclared reads, which are right only where executions are observed.
+pub const UNDECLARED: bool = true;
 
 /// [`UNDECLARED`], unless `JALON_MODEL_UNDECLARED` is set.
 pub fn undeclared() -> bool {

@@ -8,35 +8,20 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jalon::worker::lifeline::Lifeline;
+use jalon::worker::observed::{Look, Notebook, Observed, Uses};
 use jalon::worker::process::{Cancel, Ended, Execute, How, Request};
+use jalon::worker::trace;
 use jalon::worker::transcript::Transcript;
 
 use crate::definition::{LeftOut, alias, code_path, undeclared_path};
 use crate::naive::{ABSENT, Content, PROBED, content, mix};
 use crate::pipeline::{Input, Kind, Pipeline, Shape, Undeclared};
-
-/// How a path was used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Access {
-    /// Its content was read, or found absent.
-    Content,
-    /// It was asked whether it is there.
-    Existence,
-    /// It was followed as a link.
-    Link,
-    /// Its names were read.
-    Listing,
-    /// It was written.
-    Write,
-}
-
-/// What an execution used: project-relative paths, in order, each as often as it was used.
-pub type Accesses = Vec<(PathBuf, Access)>;
 
 /// The line `cmd = …` of a node, for [`Performer`]. What is left out of the definition is named outright.
 pub fn command(pipeline: &Pipeline, node: usize, left_out: LeftOut) -> String {
@@ -163,34 +148,27 @@ impl Execute for Performer {
             cwd: request.cwd,
             value: 17,
             fails: false,
-            accesses: Vec::new(),
+            look: request.trace.map(|trace| trace.look),
+            notebook: Notebook::default(),
         };
         let done = act.perform(self, request.argv, request.env);
         if let Err(error) = &done {
             transcript.push(2, format!("{error}\n").as_bytes());
         }
         let code = i32::from(done.is_err() || act.fails);
-        ended(
-            code,
-            if self.reports {
-                act.accesses
-            } else {
-                Vec::new()
-            },
-        )
-    }
-}
-
-/// What an execution comes to. Here is the place where what was observed goes back to the library: it goes
-/// nowhere as long as [`Ended`] has no room for it.
-fn ended(code: i32, accesses: Accesses) -> Ended {
-    drop(accesses);
-    Ended {
-        how: How::Exit(code),
-        wall: Duration::ZERO,
-        user: Duration::ZERO,
-        system: Duration::ZERO,
-        max_rss: 0,
+        let sightings = if self.reports {
+            act.notebook.close()
+        } else {
+            Vec::new()
+        };
+        Ended {
+            how: How::Exit(code),
+            wall: Duration::ZERO,
+            user: Duration::ZERO,
+            system: Duration::ZERO,
+            max_rss: 0,
+            observed: Observed::full(sightings),
+        }
     }
 }
 
@@ -199,10 +177,29 @@ struct Act<'a> {
     cwd: &'a Path,
     value: u32,
     fails: bool,
-    accesses: Accesses,
+    look: Option<&'a dyn Look>,
+    notebook: Notebook,
 }
 
 impl Act<'_> {
+    /// Notes down, before it happens, how a path is used.
+    fn uses(&mut self, path: &str, uses: Uses) {
+        let place = self.cwd.join(path);
+        let bytes = place.as_os_str().as_bytes();
+        if self.notebook.known(bytes).is_none() {
+            self.notebook.enter(bytes, Some(trace::stamp(bytes)));
+        }
+        self.notebook.note(bytes, uses);
+        let names = uses.has(Uses::LIST);
+        if names || uses.has(Uses::READ) {
+            let mark = self.look.and_then(|look| look.mark(&place, names));
+            let sighting = self.notebook.enter(bytes, None);
+            if sighting.first.is_some() {
+                sighting.mark = sighting.mark.or(mark);
+            }
+        }
+    }
+
     fn perform(
         &mut self,
         performer: &Performer,
@@ -254,12 +251,12 @@ impl Act<'_> {
     }
 
     fn read(&mut self, path: &str) -> io::Result<String> {
-        self.accesses.push((path.into(), Access::Content));
+        self.uses(path, Uses::READ);
         fs::read_to_string(self.cwd.join(path))
     }
 
     /// A number in a file, or the value of an absent one.
-    fn look(&mut self, path: &str) -> io::Result<()> {
+    fn number_at(&mut self, path: &str) -> io::Result<()> {
         let part = match self.read(path) {
             Ok(text) => number(&text)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => ABSENT,
@@ -278,9 +275,9 @@ impl Act<'_> {
         for inside in ["a", "sub/b", "x"] {
             let file = format!("{path}/{inside}");
             if self.cwd.join(&file).exists() {
-                self.look(&file)?;
+                self.number_at(&file)?;
             } else {
-                self.accesses.push((file.into(), Access::Existence));
+                self.uses(&file, Uses::STAT);
             }
         }
         Ok(())
@@ -319,7 +316,7 @@ impl Act<'_> {
     }
 
     fn names(&mut self, directory: &str) -> io::Result<Vec<String>> {
-        self.accesses.push((directory.into(), Access::Listing));
+        self.uses(directory, Uses::LIST);
         let mut names = Vec::new();
         for entry in fs::read_dir(self.cwd.join(directory))? {
             names.push(entry?.file_name().to_string_lossy().into_owned());
@@ -330,9 +327,9 @@ impl Act<'_> {
 
     fn undeclared(&mut self, verb: &str, path: &str) -> io::Result<()> {
         match verb {
-            "read" | "deep" => self.look(path)?,
+            "read" | "through" | "deep" => self.number_at(path)?,
             "probe" => {
-                self.accesses.push((path.into(), Access::Existence));
+                self.uses(&path, Uses::STAT);
                 self.mix(PROBED[usize::from(!self.cwd.join(path).exists())]);
             }
             "list" => {
@@ -340,14 +337,9 @@ impl Act<'_> {
                     self.mix(number(name.trim_start_matches('m'))?);
                 }
             }
-            "through" => {
-                self.accesses.push((path.into(), Access::Link));
-                let target = fs::read_link(self.cwd.join(path))?;
-                self.look(&format!("extra/{}", target.display()))?;
-            }
             "chase" => {
                 let named = self.read(path)?;
-                self.look(&format!("extra/{}", named.trim()))?;
+                self.number_at(&format!("extra/{}", named.trim()))?;
             }
             other => return Err(io::Error::other(format!("cannot {other}"))),
         }
@@ -371,7 +363,7 @@ impl Act<'_> {
         };
         for (file, text) in files {
             let place = self.cwd.join(&file);
-            self.accesses.push((file.into(), Access::Write));
+            self.uses(&file, Uses::WRITE);
             if let (true, Some(parent)) = (shape.directory, place.parent()) {
                 fs::create_dir_all(parent)?;
             }
@@ -394,7 +386,7 @@ mod tests {
     use crate::place::Place;
 
     /// Performs the only node of a pipeline; the words are those of its definition.
-    fn observed(undeclared: Vec<Undeclared>) -> Vec<(String, Access)> {
+    fn observed(undeclared: Vec<Undeclared>) -> Vec<(String, Uses)> {
         let node = Node {
             present: true,
             inputs: Vec::new(),
@@ -434,33 +426,35 @@ mod tests {
             cwd: place.directory(),
             value: 17,
             fails: false,
-            accesses: Vec::new(),
+            look: None,
+            notebook: Notebook::default(),
         };
         act.perform(&Performer::new(true), &words, &[("V".into(), "0".into())])
             .expect("everything is there that must be");
-        let accesses = act.accesses.into_iter();
-        accesses
-            .map(|(path, access)| (path.display().to_string(), access))
-            .collect()
+        let sightings = act.notebook.close().into_iter();
+        let named = |path: &Path| {
+            let relative = path.strip_prefix(place.directory()).unwrap_or(path);
+            relative.display().to_string()
+        };
+        sightings.map(|one| (named(&one.path), one.uses)).collect()
     }
 
     #[test]
     fn what_is_used_is_noted_down() {
-        let used = |what, expected: &[(&str, Access)]| {
+        let used = |what, expected: &[(&str, Uses)]| {
             let found = observed(vec![what]);
-            let found: Vec<(&str, Access)> = found
+            let found: Vec<(&str, Uses)> = found
                 .iter()
-                .map(|(path, how)| (path.as_str(), *how))
+                .map(|(path, uses)| (path.as_str(), *uses))
                 .collect();
             assert_eq!(found, expected, "{what:?}");
         };
-        used(Undeclared::Read(0), &[("extra/e0", Access::Content)]);
-        used(Undeclared::Deep(1), &[("extra/e1", Access::Content)]);
-        used(Undeclared::Probe(1), &[("extra/e1", Access::Existence)]);
-        used(Undeclared::List, &[("extra/d", Access::Listing)]);
-        let link = [("extra/l0", Access::Link), ("extra/e0", Access::Content)];
-        used(Undeclared::Through(0), &link);
-        let named = [("extra/w0", Access::Content), ("extra/e1", Access::Content)];
+        used(Undeclared::Read(0), &[("extra/e0", Uses::READ)]);
+        used(Undeclared::Deep(1), &[("extra/e1", Uses::READ)]);
+        used(Undeclared::Probe(1), &[("extra/e1", Uses::STAT)]);
+        used(Undeclared::List, &[("extra/d", Uses::LIST)]);
+        used(Undeclared::Through(0), &[("extra/l0", Uses::READ)]);
+        let named = [("extra/w0", Uses::READ), ("extra/e1", Uses::READ)];
         used(Undeclared::Chase(0), &named);
     }
 }
