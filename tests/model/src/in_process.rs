@@ -54,9 +54,21 @@ pub enum Fault {
     PlansAhead,
 }
 
+impl Fault {
+    /// Whether nobody observes, who would make good what the definition leaves out.
+    fn is_blind(self) -> bool {
+        use Fault::{ForgetsCode, ForgetsObservations, ForgetsParams, ForgetsSources};
+        matches!(
+            self,
+            ForgetsCode | ForgetsObservations | ForgetsParams | ForgetsSources
+        )
+    }
+}
+
 /// A project, and the library that runs it.
 pub struct InProcess {
     fault: Fault,
+    left_out: LeftOut,
     place: Place,
     pipeline: Pipeline,
     definition: String,
@@ -71,8 +83,14 @@ pub struct InProcess {
 impl InProcess {
     /// An empty project.
     pub fn new(fault: Fault) -> Self {
+        let left_out = LeftOut {
+            code: fault == Fault::ForgetsCode,
+            params: fault == Fault::ForgetsParams,
+            sources: fault == Fault::ForgetsSources,
+        };
         InProcess {
             fault,
+            left_out,
             place: Place::new(),
             pipeline: Pipeline::default(),
             definition: String::new(),
@@ -82,11 +100,11 @@ impl InProcess {
         }
     }
 
-    fn left_out(&self) -> LeftOut {
-        LeftOut {
-            code: self.fault == Fault::ForgetsCode,
-            params: self.fault == Fault::ForgetsParams,
-            sources: self.fault == Fault::ForgetsSources,
+    /// An empty project whose definition leaves something out that observing must make good.
+    pub fn leaving_out(left_out: LeftOut) -> Self {
+        InProcess {
+            left_out,
+            ..InProcess::new(Fault::None)
         }
     }
 
@@ -116,7 +134,7 @@ impl System for InProcess {
     fn write(&mut self, pipeline: &Pipeline, quietly: bool) {
         self.session = None;
         self.pipeline = pipeline.clone();
-        let left_out = self.left_out();
+        let left_out = self.left_out;
         self.definition = definition(pipeline, left_out, |node| {
             perform::command(pipeline, node, left_out)
         });
@@ -158,7 +176,7 @@ impl System for InProcess {
     }
 
     fn run(&mut self, request: &Request) -> Observed {
-        let performer = Performer::new(self.fault != Fault::ForgetsObservations);
+        let performer = Performer::new(!self.fault.is_blind());
         let run = self.try_run(request, &performer);
         let (succeeded, claimed, said) = match run {
             Ok(run) => (run.succeeded, run.claimed, run.said),

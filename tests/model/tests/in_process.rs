@@ -2,6 +2,7 @@
 //!
 //! `JALON_TEST_ROUNDS=100000` tries more.
 
+use jalon_model::definition::LeftOut;
 use jalon_model::in_process::{Fault, InProcess};
 use jalon_model::scenario::check;
 use jalon_model::strategy::{Size, try_all};
@@ -13,9 +14,9 @@ const SIZE: Size = Size {
     undeclared: false,
 };
 
-fn holds(size: Size, cases: u32) {
+fn holds(size: Size, cases: u32, system: impl Fn() -> InProcess + Sync) {
     let tried = try_all(size, cases, 5000, None, |scenario| {
-        check(scenario, &mut InProcess::new(Fault::None))
+        check(scenario, &mut system())
     });
     if let Err(found) = tried {
         panic!("{found}");
@@ -28,7 +29,7 @@ fn what_a_run_leaves_is_what_a_clean_run_leaves() {
         undeclared: undeclared(),
         ..SIZE
     };
-    holds(size, rounds(2000));
+    holds(size, rounds(2000), || InProcess::new(Fault::None));
 }
 
 #[test]
@@ -38,7 +39,18 @@ fn a_clean_run_reads_what_is_undeclared() {
         undeclared: true,
         ..SIZE
     };
-    holds(size, 100);
+    holds(size, 100, || InProcess::new(Fault::None));
+}
+
+#[test]
+fn what_the_definition_leaves_out_is_observed() {
+    let left_out = LeftOut {
+        code: true,
+        sources: true,
+        // They lie in one file: an edit to any of them would be an edit to all.
+        params: false,
+    };
+    holds(SIZE, 150, || InProcess::leaving_out(left_out));
 }
 
 fn is_caught(fault: Fault, undeclared: bool) {
