@@ -89,6 +89,10 @@ impl Fold<'_, '_> {
     fn leave_out_what_follows(&mut self) {
         let mut above: FxHashSet<(Place, Vec<u8>)> = FxHashSet::default();
         let mut whole: FxHashSet<(Place, Vec<u8>)> = FxHashSet::default();
+        // What a node declares lies in directories that are there before it starts, wherever it runs.
+        for path in self.declared.reads.iter().chain(&self.declared.writes) {
+            above.extend(parents(path).map(|parent| (Place::Project, parent.to_vec())));
+        }
         for (entry, sighting) in &self.entries {
             if matches!(entry.access, Access::Content | Access::Listing) {
                 whole.insert((entry.place, entry.path.clone()));

@@ -43,7 +43,7 @@ pub fn fold(
 pub struct Fold<'a, 'o> {
     pub(super) sight: &'a Sight<'a>,
     graph: &'a Graph,
-    declared: Declared,
+    pub(super) declared: Declared,
     rules: &'a Rules,
     /// When the execution made what, by absolute path.
     made: FxHashMap<&'o Path, u32>,

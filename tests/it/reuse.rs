@@ -351,3 +351,28 @@ fn a_new_file_that_matches_the_code_is_code() {
     project.run_ok(&[]);
     assert_eq!(project.executed(), ["clean"]);
 }
+
+#[test]
+fn the_directory_that_an_output_is_to_lie_in_is_no_reason_to_run() {
+    let project = Project::new(
+        r#"
+[defaults]
+pass_env = ["LOG"]
+[node.make]
+cmd = 'echo make >> "$LOG"; mkdir -p out/deep; echo 1 > {{out.made}}'
+out = { made = "out/deep/made.txt" }
+[node.use]
+cmd = 'echo use >> "$LOG"; test -d out/deep; cat {{in.made}} > {{out.used}}'
+in = ["made"]
+out = { used = "used.txt" }
+"#,
+    )
+    .with_store();
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["make", "use"]);
+    let clone = project.copy();
+    clone.remove("out");
+    clone.remove("used.txt");
+    clone.run_ok(&[]).assert(&[("make", "hit"), ("use", "hit")]);
+    assert_eq!(clone.executed(), [""; 0]);
+}
