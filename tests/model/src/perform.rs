@@ -329,7 +329,7 @@ impl Act<'_> {
         match verb {
             "read" | "through" | "deep" => self.number_at(path)?,
             "probe" => {
-                self.uses(&path, Uses::STAT);
+                self.uses(path, Uses::STAT);
                 self.mix(PROBED[usize::from(!self.cwd.join(path).exists())]);
             }
             "list" => {
