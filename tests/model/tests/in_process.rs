@@ -9,7 +9,7 @@ use jalon_model::strategy::{Size, try_all};
 use jalon_model::{rounds, undeclared};
 
 const SIZE: Size = Size {
-    nodes: 6,
+    nodes: 5,
     steps: 4,
     undeclared: false,
 };
