@@ -85,11 +85,11 @@ pub(crate) fn parts(text: &str, at: At, findings: &mut Findings) -> Option<Vec<P
     if !text.contains("{{") {
         return Some(vec![Part::Text(text.to_owned())]);
     }
-    let inner = inner_start(&findings.texts, at, text);
+    let inner = inner(&findings.texts, at, text);
     let place = |start: usize, end: usize| match inner {
-        Some(inner) => At {
-            start: inner + clamp(start),
-            end: inner + clamp(end),
+        Some((from, body)) => At {
+            start: from + clamp(written_offset(body, start)),
+            end: from + clamp(written_offset(body, end)),
             ..at
         },
         None => at,
@@ -150,21 +150,37 @@ fn malformed(name: &str) -> Option<Diagnostic> {
     None
 }
 
-/// Where the string's contents begin in the file, if they stand there as they are: no escapes.
-fn inner_start(texts: &Texts, at: At, decoded: &str) -> Option<u32> {
+/// Where the string's contents begin in the file, and the contents as they stand there, if that is as
+/// they are: no escapes.
+fn inner<'t>(texts: &'t Texts, at: At, decoded: &str) -> Option<(u32, &'t str)> {
     let raw = texts.slice(at)?;
     for quotes in [3, 1] {
         let Some(inner) = raw.get(quotes..raw.len().saturating_sub(quotes)) else {
             continue;
         };
-        if inner == decoded {
-            return Some(at.start + quotes as u32);
-        }
-        for newline in ["\n", "\r\n"] {
-            if quotes == 3 && inner.strip_prefix(newline) == Some(decoded) {
-                return Some(at.start + 3 + clamp(newline.len()));
-            }
+        // The line break right after the opening quotes is not part of a string of several lines.
+        let newline = ["", "\n", "\r\n"].into_iter().find(|newline| {
+            let body = inner.strip_prefix(newline);
+            (newline.is_empty() || quotes == 3) && body.is_some_and(|body| same(body, decoded))
+        });
+        if let Some(newline) = newline {
+            let start = quotes + newline.len();
+            return Some((at.start + clamp(start), &raw[start..raw.len() - quotes]));
         }
     }
     None
+}
+
+/// Whether a string's contents are what they say but for the carriage returns of its line breaks.
+fn same(body: &str, decoded: &str) -> bool {
+    body == decoded || (body.contains("\r\n") && body.replace("\r\n", "\n") == decoded)
+}
+
+/// The place of a decoded byte in the contents as they stand in the file.
+fn written_offset(body: &str, decoded: usize) -> usize {
+    let returns = body.match_indices("\r\n").enumerate();
+    decoded
+        + returns
+            .take_while(|(before, (at, _))| at - before < decoded)
+            .count()
 }

@@ -210,7 +210,7 @@ impl Reader {
                     return None;
                 }
                 self.suspect |= later::has_escape(written(text, at));
-                Raw::Text(s.into_owned())
+                Raw::Text(unix_lines(written(text, at)).unwrap_or_else(|| s.into_owned()))
             }
             DeValue::Integer(i) => match i64::from_str_radix(i.as_str(), i.radix()) {
                 Ok(i) => Raw::Int(i),
@@ -270,6 +270,20 @@ fn lex(text: &str) -> Vec<Token> {
 /// The bytes of a place in the text being read.
 fn written(text: &str, at: At) -> &str {
     text.get(at.start as usize..at.end as usize).unwrap_or("")
+}
+
+/// A string of several lines whose lines end in CR LF, with LF alone (as Python's tomllib reads it); nothing
+/// for any other. Read anew, for once it is decoded an escaped `\r` looks like one that was written.
+fn unix_lines(written: &str) -> Option<String> {
+    let several = written.starts_with("\"\"\"") || written.starts_with("'''");
+    if !several || !written.contains("\r\n") {
+        return None;
+    }
+    let unix = written.replace("\r\n", "\n");
+    match DeValue::parse(&unix).ok()?.into_inner() {
+        DeValue::String(text) => Some(text.into_owned()),
+        _ => None,
+    }
 }
 
 /// Whether any line has so many dots that its keys must be counted.

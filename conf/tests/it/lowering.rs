@@ -53,6 +53,28 @@ fn inputs(p: &Pipeline, name: &str) -> Vec<(String, Vec<String>, bool)> {
 }
 
 #[test]
+fn line_breaks_of_another_system_are_line_breaks() {
+    let text = "[node.a]\r\ncmd = '''\r\nset -e\r\necho one\r\n'''\r\n\
+                [node.b]\r\ncmd = [\"x\", \"\"\"a\\r\r\nb\\r\\n\"\"\"]\r\n";
+    let p = pipeline(text);
+    assert_eq!(
+        node(&p, "a").command,
+        Command::Shell(vec![Piece::Text("set -e\necho one\n".into())])
+    );
+    let Command::Exec(words) = &node(&p, "b").command else {
+        panic!("a list is executed as it is")
+    };
+    assert_eq!(words[1].pieces, [Piece::Text("a\r\nb\r\n".into())]);
+}
+
+#[test]
+fn a_mistake_after_such_line_breaks_has_its_place() {
+    let text = "[node.a]\r\ncmd = \"\"\"\r\necho one\r\n  {{nope}}\r\n\"\"\"\r\n";
+    let shown = show(&read("jalon.toml", text, &[]).diagnostics);
+    assert!(shown.starts_with("jalon.toml:4:3-8 error"), "{shown}");
+}
+
+#[test]
 fn matrices_expand_in_written_order() {
     let p = pipeline(&wide());
     let names: Vec<String> = p.nodes.iter().map(|n| n.name.to_string()).collect();
