@@ -92,9 +92,9 @@ impl Document {
             table,
             mut findings,
             request,
-            ..
+            wanted,
         } = self;
-        let pipeline = lower::lower(&table, &request, params, &mut findings);
+        let pipeline = lower::lower(&table, &request, params, &wanted, &mut findings);
         let provenance = settings::provenance(&table, &findings.texts);
         let pipeline = pipeline.filter(|_| !findings.has_errors());
         Lowered {

@@ -13,10 +13,12 @@ mod inputs;
 mod matrix;
 mod nodes;
 mod overlap;
+mod overwritten;
 pub(crate) mod paths;
 mod run_settings;
 
 use crate::diagnostic::Diagnostic;
+use crate::document::Wanted;
 use crate::findings::Findings;
 use crate::name::Selector;
 use crate::params::{self, Params, ParamsFile};
@@ -53,6 +55,7 @@ pub(crate) fn lower(
     table: &Table,
     request: &Request,
     files: Vec<ParamsFile>,
+    wanted: &[Wanted],
     findings: &mut Findings,
 ) -> Option<Pipeline> {
     let params = params::read(files, &request.set, findings);
@@ -77,7 +80,7 @@ pub(crate) fn lower(
     let nodes = nodes::build(&cx, &drafts, &catalog, findings);
     let store_at = table.sub("store").and_then(|s| s.get("path")).map(|i| i.at);
     let store_path = store.path.as_deref().zip(store_at);
-    overlap::check(&drafts, &catalog, &nodes, store_path, findings);
+    overlap::check(&drafts, &catalog, &nodes, store_path, wanted, findings);
     cycle::check(&nodes, &catalog.artifacts, findings);
     let caches = caches(own, findings);
     let finally = ends::finally(&cx, findings);

@@ -1,4 +1,5 @@
-//! Paths that must not share bytes: outputs, checkpoints, sources and the store.
+//! Paths that must not share bytes: outputs, checkpoints, sources and the store; code and parameter files
+//! are held against them in `overwritten`.
 //!
 //! All are sorted component by component, so that what lies inside a path follows it at once;
 //! patterns are compared only with what lies below their literal beginning.
@@ -8,9 +9,9 @@ use std::collections::HashSet;
 
 use super::artifacts::Catalog;
 use super::draft::Draft;
-use super::glob;
-use super::paths;
+use super::{glob, overwritten, paths};
 use crate::diagnostic::Diagnostic;
+use crate::document::Wanted;
 use crate::findings::Findings;
 use crate::name::Instance;
 use crate::pipeline::{Node, Shape};
@@ -24,13 +25,14 @@ enum Role {
     Output,
 }
 
+/// A path that something stands at.
 #[derive(Debug)]
-struct Claim<'a> {
+pub(super) struct Claim<'a> {
     path: &'a str,
     role: Role,
     /// None for the store.
     name: Option<&'a Instance>,
-    at: At,
+    pub at: At,
     directory: bool,
     /// Index of the node's table, for outputs and checkpoints.
     draft: usize,
@@ -42,6 +44,7 @@ pub(crate) fn check(
     catalog: &Catalog,
     nodes: &[Node],
     store: Option<(&str, At)>,
+    params: &[Wanted],
     findings: &mut Findings,
 ) {
     let mut claims = claims(drafts, catalog, nodes);
@@ -95,10 +98,12 @@ pub(crate) fn check(
         }
     }
     patterns(catalog, &claims, findings);
+    overwritten::check(&claims, nodes, params, findings);
 }
 
 impl Claim<'_> {
-    fn shown(&self) -> String {
+    /// Its name, for messages.
+    pub fn shown(&self) -> String {
         self.name
             .map_or_else(|| "the store".to_owned(), ToString::to_string)
     }
@@ -237,46 +242,61 @@ fn patterns(catalog: &Catalog, claims: &[Claim<'_>], findings: &mut Findings) {
         .zip(&catalog.path_at)
         .filter(|(a, _)| a.shape == Shape::Glob);
     for (source, at) in sources {
-        let pattern = glob::Pattern::new(&source.path);
-        let base = glob::base(&source.path);
-        let from =
-            claims.partition_point(|c| !base.is_empty() && by_component(c.path, base).is_lt());
-        let below = claims[from..]
-            .iter()
-            .take_while(|c| base.is_empty() || inside(c.path, base));
-        let above = ancestors(base).flat_map(|path| {
-            let at = claims.partition_point(|c| by_component(c.path, path).is_lt());
-            claims[at..].iter().take_while(move |c| c.path == path)
-        });
-        for claim in below
-            .chain(above)
-            .filter(|c| matches!(c.role, Role::Output | Role::Checkpoint))
-        {
-            let above_base = claim.path.len() < base.len();
-            if above_base || pattern.reaches(claim.path, claim.directory) {
-                let code = if above_base {
-                    "source-in-output"
-                } else {
-                    "output-in-source"
-                };
-                let message = format!(
-                    "the source `{}` ({}) takes in what `{}` writes",
-                    source.name,
-                    source.path,
-                    claim.shown()
-                );
-                let what = findings.related(
-                    Diagnostic::error(code, message),
-                    *at,
-                    &source.name.to_string(),
-                );
-                findings.say(
-                    claim.at,
-                    what.help("write the output elsewhere, or narrow the pattern"),
-                );
-            }
+        for found in reached(claims, &source.path) {
+            let code = if found.around {
+                "source-in-output"
+            } else {
+                "output-in-source"
+            };
+            let message = format!(
+                "the source `{}` ({}) takes in what `{}` writes",
+                source.name,
+                source.path,
+                found.claim.shown()
+            );
+            let what = findings.related(
+                Diagnostic::error(code, message),
+                *at,
+                &source.name.to_string(),
+            );
+            findings.say(
+                found.claim.at,
+                what.help("write the output elsewhere, or narrow the pattern"),
+            );
         }
     }
+}
+
+/// Something that a node writes where a pattern reads.
+pub(super) struct Reached<'c, 'a> {
+    pub claim: &'c Claim<'a>,
+    /// All that the pattern could match lies inside it.
+    around: bool,
+}
+
+/// The outputs and checkpoints that a pattern, or the path of a file or directory, takes in or lies in.
+/// `claims` are sorted by component.
+pub(super) fn reached<'c, 'a>(claims: &'c [Claim<'a>], text: &str) -> Vec<Reached<'c, 'a>> {
+    let pattern = paths::is_glob(text).then(|| glob::Pattern::new(text));
+    let base = glob::base(text);
+    let from = claims.partition_point(|c| !base.is_empty() && by_component(c.path, base).is_lt());
+    let below = claims[from..]
+        .iter()
+        .take_while(move |c| base.is_empty() || inside(c.path, base));
+    let above = ancestors(base).flat_map(move |path| {
+        let at = claims.partition_point(|c| by_component(c.path, path).is_lt());
+        claims[at..].iter().take_while(move |c| c.path == path)
+    });
+    let written = |c: &&Claim<'_>| matches!(c.role, Role::Output | Role::Checkpoint);
+    let found = below.chain(above).filter(written).filter_map(move |claim| {
+        let around = claim.path.len() < base.len();
+        // A path without a pattern takes in all that lies in it.
+        let taken = pattern
+            .as_ref()
+            .is_none_or(|pattern| pattern.reaches(claim.path, claim.directory));
+        (around || taken).then_some(Reached { claim, around })
+    });
+    found.collect()
 }
 
 /// The proper ancestors of a path.
