@@ -2,29 +2,18 @@
 //! to a [`Lowered`] pipeline. Between the two the caller reads files; nothing here does.
 
 use crate::check::check;
-use crate::diagnostic::{Diagnostic, Location, Severity};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::findings::Findings;
 use crate::layers::{Setting, Text, overlay};
 use crate::lower;
 use crate::nearest::did_you_mean;
-use crate::params::ParamsFile;
+use crate::params::{ParamsFile, Wanted};
 use crate::pipeline::Pipeline;
 use crate::raw::{Raw, Table};
 use crate::request::Request;
 use crate::scope::{PARAMS_TOO_EARLY, Scope, resolve_vars};
 use crate::settings;
 use crate::toml_text;
-
-/// A parameter file or glob that the definition asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// Project-relative, variables inserted.
-    pub pattern: String,
-    /// Where it was written.
-    pub at: Location,
-    /// Whether it is a pattern that may match any number of files, none included.
-    pub is_glob: bool,
-}
 
 /// What came of a definition.
 #[derive(Debug)]

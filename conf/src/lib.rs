@@ -31,12 +31,12 @@ pub mod pipeline;
 pub mod value;
 
 pub use diagnostic::{Diagnostic, Location, Severity};
-pub use document::{Document, Lowered, Wanted, parse};
+pub use document::{Document, Lowered, parse};
 pub use layer::Layer;
 pub use layers::{Setting, Text};
 pub use name::{Instance, Match, Selector};
 pub use nearest::nearest;
-pub use params::ParamsFile;
+pub use params::{ParamsFile, Wanted};
 pub use pipeline::Pipeline;
 pub use quantity::{duration as parse_duration, size as parse_size};
 pub use quote::{shell_quote, shell_quote_bytes};

@@ -18,10 +18,9 @@ pub(crate) mod paths;
 mod run_settings;
 
 use crate::diagnostic::Diagnostic;
-use crate::document::Wanted;
 use crate::findings::Findings;
 use crate::name::Selector;
-use crate::params::{self, Params, ParamsFile};
+use crate::params::{self, Params, ParamsFile, Wanted};
 use crate::pipeline::{Pipeline, Programs};
 use crate::raw::{Item, Table};
 use crate::request::Request;
@@ -80,7 +79,11 @@ pub(crate) fn lower(
     let nodes = nodes::build(&cx, &drafts, &catalog, findings);
     let store_at = table.sub("store").and_then(|s| s.get("path")).map(|i| i.at);
     let store_path = store.path.as_deref().zip(store_at);
-    overlap::check(&drafts, &catalog, &nodes, store_path, wanted, findings);
+    let store_path = store_path
+        .and_then(|(path, at)| Some((paths::clean(path, at, true, &mut Findings::default())?, at)));
+    let claims = overlap::claims(&drafts, &catalog, &nodes, store_path.as_ref());
+    overlap::check(&claims, &catalog, findings);
+    overwritten::check(&claims, &nodes, wanted, findings);
     cycle::check(&nodes, &catalog.artifacts, findings);
     let caches = caches(own, findings);
     let finally = ends::finally(&cx, findings);

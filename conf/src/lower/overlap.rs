@@ -9,9 +9,8 @@ use std::collections::HashSet;
 
 use super::artifacts::Catalog;
 use super::draft::Draft;
-use super::{glob, overwritten, paths};
+use super::{glob, paths};
 use crate::diagnostic::Diagnostic;
-use crate::document::Wanted;
 use crate::findings::Findings;
 use crate::name::Instance;
 use crate::pipeline::{Node, Shape};
@@ -27,7 +26,7 @@ enum Role {
 
 /// A path that something stands at.
 #[derive(Debug)]
-pub(super) struct Claim<'a> {
+pub(crate) struct Claim<'a> {
     path: &'a str,
     role: Role,
     /// None for the store.
@@ -38,37 +37,11 @@ pub(super) struct Claim<'a> {
     draft: usize,
 }
 
-/// Says every pair that overlaps, once for each later path.
-pub(crate) fn check(
-    drafts: &[Draft<'_>],
-    catalog: &Catalog,
-    nodes: &[Node],
-    store: Option<(&str, At)>,
-    params: &[Wanted],
-    findings: &mut Findings,
-) {
-    let mut claims = claims(drafts, catalog, nodes);
-    let cleaned =
-        store.and_then(|(s, at)| Some((paths::clean(s, at, true, &mut Findings::default())?, at)));
-    if let Some((store, at)) = &cleaned {
-        let (path, name) = (store.text.as_str(), None);
-        claims.push(Claim {
-            path,
-            role: Role::Store,
-            name,
-            at: *at,
-            directory: true,
-            draft: usize::MAX,
-        });
-    }
-    claims.sort_by(|a, b| {
-        by_component(a.path, b.path)
-            .then((a.role as u8).cmp(&(b.role as u8)))
-            .then(a.at.cmp(&b.at))
-    });
+/// Says every pair that overlaps, once for each later path. `claims` are sorted by component.
+pub(crate) fn check(claims: &[Claim<'_>], catalog: &Catalog, findings: &mut Findings) {
     let mut open: Vec<&Claim<'_>> = Vec::new();
     let mut said = HashSet::new();
-    for claim in &claims {
+    for claim in claims {
         while open.last().is_some_and(|o| !inside(claim.path, o.path)) {
             open.pop();
         }
@@ -97,8 +70,7 @@ pub(crate) fn check(
             open.push(claim);
         }
     }
-    patterns(catalog, &claims, findings);
-    overwritten::check(&claims, nodes, params, findings);
+    patterns(catalog, claims, findings);
 }
 
 impl Claim<'_> {
@@ -115,7 +87,13 @@ fn by_component(a: &str, b: &str) -> Ordering {
     a.bytes().map(key).cmp(b.bytes().map(key))
 }
 
-fn claims<'a>(drafts: &[Draft<'_>], catalog: &'a Catalog, nodes: &'a [Node]) -> Vec<Claim<'a>> {
+/// What stands where, sorted by component: what lies inside a path follows it at once.
+pub(crate) fn claims<'a>(
+    drafts: &[Draft<'_>],
+    catalog: &'a Catalog,
+    nodes: &'a [Node],
+    store: Option<&'a (paths::Clean, At)>,
+) -> Vec<Claim<'a>> {
     let mut out = Vec::new();
     let of_node = |node: u32| {
         drafts
@@ -158,6 +136,21 @@ fn claims<'a>(drafts: &[Draft<'_>], catalog: &'a Catalog, nodes: &'a [Node]) -> 
             });
         }
     }
+    if let Some((store, at)) = store {
+        out.push(Claim {
+            path: &store.text,
+            role: Role::Store,
+            name: None,
+            at: *at,
+            directory: true,
+            draft: usize::MAX,
+        });
+    }
+    out.sort_by(|a, b| {
+        by_component(a.path, b.path)
+            .then((a.role as u8).cmp(&(b.role as u8)))
+            .then(a.at.cmp(&b.at))
+    });
     out
 }
 
@@ -268,7 +261,7 @@ fn patterns(catalog: &Catalog, claims: &[Claim<'_>], findings: &mut Findings) {
 }
 
 /// Something that a node writes where a pattern reads.
-pub(super) struct Reached<'c, 'a> {
+pub(crate) struct Reached<'c, 'a> {
     pub claim: &'c Claim<'a>,
     /// All that the pattern could match lies inside it.
     around: bool,
@@ -276,7 +269,7 @@ pub(super) struct Reached<'c, 'a> {
 
 /// The outputs and checkpoints that a pattern, or the path of a file or directory, takes in or lies in.
 /// `claims` are sorted by component.
-pub(super) fn reached<'c, 'a>(claims: &'c [Claim<'a>], text: &str) -> Vec<Reached<'c, 'a>> {
+pub(crate) fn reached<'c, 'a>(claims: &'c [Claim<'a>], text: &str) -> Vec<Reached<'c, 'a>> {
     let pattern = paths::is_glob(text).then(|| glob::Pattern::new(text));
     let base = glob::base(text);
     let from = claims.partition_point(|c| !base.is_empty() && by_component(c.path, base).is_lt());

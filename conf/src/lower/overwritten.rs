@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use super::overlap::{Claim, Reached, reached};
 use crate::diagnostic::{Diagnostic, Location};
-use crate::document::Wanted;
 use crate::findings::Findings;
+use crate::params::Wanted;
 use crate::pipeline::Node;
 
 /// Says every output or checkpoint that a declared code file, a parameter file or a pattern of either takes in.

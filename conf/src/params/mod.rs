@@ -6,7 +6,7 @@ mod json;
 mod scalar;
 mod yaml;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Location};
 use crate::findings::Findings;
 use crate::layer::Layer;
 use crate::nearest::{listing, nearest};
@@ -21,6 +21,17 @@ pub struct ParamsFile {
     pub file: String,
     /// Its bytes.
     pub text: Vec<u8>,
+}
+
+/// A parameter file or glob that the definition asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Project-relative, variables inserted.
+    pub pattern: String,
+    /// Where it was written.
+    pub at: Location,
+    /// Whether it is a pattern that may match any number of files, none included.
+    pub is_glob: bool,
 }
 
 /// All parameters, merged.
