@@ -315,6 +315,9 @@ pub struct Succeeded {
     pub outputs: BTreeMap<String, Made>,
     /// Whether a record was kept.
     pub recorded: bool,
+    /// Why not, where it should have been: the rest of "it was not kept: ".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unkept: Option<String>,
 }
 
 /// `node.failed`.

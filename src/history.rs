@@ -27,6 +27,16 @@ pub struct History<'a> {
 struct Known {
     earlier: HashMap<String, Vec<Earlier>>,
     unfinished: HashSet<String>,
+    unkept: HashMap<String, Unkept>,
+}
+
+/// A success whose outcome should have been kept and was not.
+#[derive(Debug, Clone)]
+pub struct Unkept {
+    /// The strong key.
+    pub key: ActionKey,
+    /// Why.
+    pub why: String,
 }
 
 /// A run, as far as its trace tells.
@@ -178,6 +188,11 @@ impl<'a> History<'a> {
         self.known().unfinished.contains(node)
     }
 
+    /// The last success of a node, if what it gave was not kept.
+    pub fn unkept(&self, node: &str) -> Option<&Unkept> {
+        self.known().unkept.get(node)
+    }
+
     /// Whether there is no run at all.
     pub fn is_empty(&self) -> bool {
         self.ids().is_ok_and(|mut ids| ids.next().is_none())
@@ -195,19 +210,26 @@ impl<'a> History<'a> {
         for id in ids.take(NEAR) {
             let mut open: HashSet<String> = HashSet::new();
             let mut closed: HashSet<String> = HashSet::new();
+            let mut unkept: HashMap<String, Unkept> = HashMap::new();
             for event in self.events(&id).unwrap_or_default() {
-                let (node, key, seconds, outputs) = match event.body {
+                let (node, key, seconds, outputs, why) = match event.body {
                     Body::NodeStarted { node, .. } => {
                         open.insert(node);
                         continue;
                     }
-                    Body::NodeHit(hit) => (hit.node, hit.key, hit.saved_seconds, hit.outputs),
-                    Body::NodeSucceeded(done) => (done.node, done.key, done.seconds, done.outputs),
+                    Body::NodeHit(hit) => (hit.node, hit.key, hit.saved_seconds, hit.outputs, None),
+                    Body::NodeSucceeded(done) => {
+                        (done.node, done.key, done.seconds, done.outputs, done.unkept)
+                    }
                     _ => continue,
                 };
                 open.remove(&node);
                 closed.insert(node.clone());
                 let Ok(key) = key.parse() else { continue };
+                match why {
+                    Some(why) => drop(unkept.insert(node.clone(), Unkept { key, why })),
+                    None => drop(unkept.remove(&node)),
+                }
                 let earlier = known.earlier.entry(node).or_default();
                 if earlier.iter().all(|one| one.key != key) {
                     earlier.push(Earlier {
@@ -221,6 +243,8 @@ impl<'a> History<'a> {
             known
                 .unfinished
                 .extend(open.iter().filter(|node| !seen.contains(*node)).cloned());
+            unkept.retain(|node, _| !seen.contains(node) && !open.contains(node));
+            known.unkept.extend(unkept);
             seen.extend(open);
             seen.extend(closed);
         }

@@ -179,10 +179,14 @@ fn code_of(
 }
 
 /// Looks outcomes up.
+#[derive(Clone, Copy)]
 pub struct Judge<'a> {
-    graph: &'a Graph,
-    sight: &'a Sight<'a>,
-    observations: &'a Observations,
+    /// The pipeline.
+    pub graph: &'a Graph,
+    /// The eyes, with the project's files and the store.
+    pub sight: &'a Sight<'a>,
+    /// What was observed before judging.
+    pub observations: &'a Observations,
 }
 
 /// What a lookup came to.

@@ -6,11 +6,12 @@
 use jalon_conf::pipeline::{ArtifactId, Keep, NodeId};
 use jalon_store::LocalStore;
 use jalon_store::content::Content;
+use jalon_store::digest::ActionKey;
 use jalon_store::error::ReadError;
 
-use crate::explain;
+use crate::explain::{self, Difference};
 use crate::graph::{Graph, Selection};
-use crate::history::History;
+use crate::history::{Earlier, History, Unkept};
 use crate::judge::{Judge, Judged, is_cached};
 use crate::schedule::{Schedule, Step};
 use crate::verdict::{Reason, Verdict};
@@ -27,13 +28,34 @@ pub struct Inputs<'a> {
     /// Digests of the sources, by artifact.
     pub sources: &'a [Option<Content>],
     /// The judge.
-    pub judge: &'a Judge<'a>,
+    pub judge: Judge<'a>,
     /// The store.
     pub store: &'a LocalStore,
     /// The project's files.
     pub workspace: &'a Workspace,
     /// Earlier runs, for reasons.
     pub history: &'a History<'a>,
+}
+
+impl<'a> Inputs<'a> {
+    /// What there is to look at, for these nodes.
+    pub fn new(
+        judge: Judge<'a>,
+        selection: &'a Selection,
+        forced: &'a [bool],
+        history: &'a History<'a>,
+    ) -> Inputs<'a> {
+        Inputs {
+            graph: judge.graph,
+            selection,
+            forced,
+            sources: &judge.observations.sources,
+            store: judge.sight.store,
+            workspace: judge.sight.workspace,
+            history,
+            judge,
+        }
+    }
 }
 
 /// The plan, by node.
@@ -252,30 +274,55 @@ fn gone_output(inputs: &Inputs<'_>, plan: &Plan, node: NodeId) -> String {
     })
 }
 
-/// The first difference to the nearest earlier derivation of the same node.
+/// An earlier derivation of a node, and what differs from it now.
+#[derive(Debug)]
+pub struct Nearest<'a> {
+    /// The run that had it.
+    pub earlier: &'a Earlier,
+    /// In the order of telling; none where it is the same.
+    pub differences: Vec<Difference>,
+}
+
+/// The earlier derivation with the fewest differences; of equals, the newest. `but` is left out.
+pub fn nearest<'a>(
+    inputs: &Inputs<'a>,
+    node: NodeId,
+    judged: &Judged,
+    but: Option<ActionKey>,
+) -> Option<Nearest<'a>> {
+    let name = inputs.graph.node(node).name.to_string();
+    let earlier = inputs.history.of(&name).iter();
+    let known = earlier
+        .filter(|earlier| but != Some(earlier.key))
+        .filter_map(|earlier| {
+            let old = inputs.store.explanation(&earlier.key).ok()??;
+            let seen = inputs.judge.now(&old.observed);
+            let differences = explain::differences(&old, &judged.derivation, &seen);
+            Some(Nearest {
+                earlier,
+                differences,
+            })
+        });
+    known.min_by_key(|nearest| nearest.differences.len())
+}
+
+/// Why a node must run of which no outcome is known: the first difference to the nearest earlier derivation,
+/// or what became of the last execution.
 pub fn why(inputs: &Inputs<'_>, node: NodeId, judged: &Judged) -> Reason {
     let name = inputs.graph.node(node).name.to_string();
-    let earlier = inputs.history.of(&name);
-    let mut nearest: Option<Vec<explain::Difference>> = None;
-    for one in earlier {
-        let Ok(Some(old)) = inputs.store.explanation(&one.key) else {
-            continue;
-        };
-        let seen = inputs.judge.now(&old.observed);
-        let differences = explain::differences(&old, &judged.derivation, &seen);
-        if nearest
-            .as_ref()
-            .is_none_or(|best| differences.len() < best.len())
-        {
-            nearest = Some(differences);
-        }
-    }
-    match nearest {
-        Some(differences) => differences
-            .first()
-            .map_or_else(|| Reason::word(Reason::FORGOTTEN, ""), Reason::from),
-        None if inputs.history.is_unfinished(&name) => Reason::word(Reason::UNFINISHED, ""),
-        None if earlier.is_empty() => Reason::word(Reason::NEW, ""),
-        None => Reason::word(Reason::FORGOTTEN, ""),
+    let unkept = inputs.history.unkept(&name);
+    let nearest = nearest(inputs, node, judged, None);
+    let because = |unkept: &Unkept| Reason::word(Reason::UNKEPT, unkept.why.as_str());
+    match (nearest, unkept) {
+        (_, Some(unkept)) if unkept.key == judged.key() => because(unkept),
+        (Some(nearest), _) => match (nearest.differences.first(), unkept) {
+            (Some(difference), _) => Reason::from(difference),
+            (None, Some(unkept)) => because(unkept),
+            (None, None) => Reason::word(Reason::FORGOTTEN, ""),
+        },
+        _ if inputs.history.is_unfinished(&name) => Reason::word(Reason::UNFINISHED, ""),
+        (None, Some(unkept)) => because(unkept),
+        _ if inputs.history.of(&name).is_empty() => Reason::word(Reason::NEW, ""),
+        _ => Reason::word(Reason::FORGOTTEN, ""),
     }
 }

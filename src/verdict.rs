@@ -61,6 +61,8 @@ impl Reason {
     pub const GONE: &str = "gone";
     /// The same derivation ran before, but its record is not in the store.
     pub const FORGOTTEN: &str = "forgotten";
+    /// It ran, and what it gave was not kept; `what` says why.
+    pub const UNKEPT: &str = "unkept";
     /// An input will be made first, so nobody knows yet.
     pub const UPSTREAM: &str = "upstream";
     /// Its last attempt with this key failed or was cut off.
@@ -85,6 +87,7 @@ impl Reason {
             Reason::UNCACHED => "cache = false: runs each time".into(),
             Reason::GONE => format!("{} is needed and no longer kept", self.what),
             Reason::FORGOTTEN => "its record is no longer in the store".into(),
+            Reason::UNKEPT => format!("its last execution was not kept: {}", self.what),
             Reason::UPSTREAM => format!("{} is made first", self.what),
             Reason::UNFINISHED => "did not finish last time".into(),
             field => {

@@ -101,6 +101,7 @@ pub fn succeeded(node: &str, seconds: f64, attempts: u32) -> Body {
         transcript: None,
         outputs: made(&node.replace("train", "model"), "models/m.bin", 1_048_576),
         recorded: true,
+        unkept: None,
     })
 }
 

@@ -110,6 +110,8 @@ pub struct Ran {
     pub recorded: bool,
     /// What it read without declaring it.
     pub undeclared: Vec<String>,
+    /// Why not, where it should have been.
+    pub unkept: Option<String>,
 }
 
 impl Shop<'_> {

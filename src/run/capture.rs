@@ -149,43 +149,53 @@ impl Shop<'_> {
         };
         let weak = job.judged.weak;
         let undeclared = folded.undeclared();
-        let stays = folded.moved.is_none() && folded.strays.is_empty();
+        let changed = |what: String| format!("{what} changed while it ran");
+        let unfit = match (&folded.moved, folded.strays.first()) {
+            (Some(path), _) => Some(changed(path.clone())),
+            (None, Some(stray)) => {
+                Some(format!("it wrote {stray}, which is not among its outputs"))
+            }
+            (None, None) => None,
+        };
         let observed = folded.observed;
-        let record = ActionRecord {
+        let mut record = ActionRecord {
             key: strong_key(&weak, &observed),
             weak,
             outcome,
             attestation,
             made,
         };
-        let mut record = record;
-        let recorded = is_cached(node)
-            && stays
-            && !self.moved(job, node)
-            && self.put(job, node, &mut record, observed);
+        let kept =
+            is_cached(node).then(
+                || match unfit.or_else(|| self.moved(job, node).map(changed)) {
+                    Some(why) => Err(why),
+                    None => self.put(job, node, &mut record, observed),
+                },
+            );
         Ran {
             record,
             attempts: 1,
-            recorded,
+            recorded: matches!(kept, Some(Ok(()))),
+            unkept: kept.and_then(Result::err),
             undeclared,
         }
     }
 
+    /// The error says why the record is not kept.
     fn put(
         &self,
         job: &Job,
         node: &Node,
         record: &mut ActionRecord,
         observed: Vec<(PathEntry, Seen)>,
-    ) -> bool {
-        let observed = match self.settle_paths(&record.weak, node, observed) {
-            Ok(observed) => observed,
-            Err(error) => {
+    ) -> Result<(), String> {
+        let observed = self
+            .settle_paths(&record.weak, node, observed)
+            .map_err(|error| {
                 self.bus
                     .notice("not-kept", format!("what ran cannot be kept: {error}"));
-                return false;
-            }
-        };
+                error.to_string()
+            })?;
         record.key = strong_key(&record.weak, &observed);
         let set = paths(&observed);
         let explanation = Explanation {
@@ -193,24 +203,24 @@ impl Shop<'_> {
             observed,
         };
         match self.store.put_action(record, &explanation, &set) {
-            Ok(()) => true,
+            Ok(()) => Ok(()),
             Err(WriteError::ReadOnly) => {
                 self.bus.notice(
                     "store-read-only",
                     "the store is read-only: what runs now cannot be kept",
                 );
-                false
+                Err("the store is read-only".to_owned())
             }
             Err(error) => {
                 self.bus
                     .notice("not-kept", format!("what ran cannot be kept: {error}"));
-                false
+                Err(error.to_string())
             }
         }
     }
 
-    /// Whether something declared changed between its digest and now.
-    fn moved(&self, job: &Job, node: &Node) -> bool {
+    /// Something declared that changed between its digest and now.
+    fn moved(&self, job: &Job, node: &Node) -> Option<String> {
         let graph = self.graph();
         let mut moved: Option<String> = None;
         for &(id, content) in &job.inputs {
@@ -241,6 +251,6 @@ impl Shop<'_> {
             );
             self.bus.notice("input-moved", text);
         }
-        moved.is_some()
+        moved
     }
 }

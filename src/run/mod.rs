@@ -222,16 +222,7 @@ impl Run {
         let sight = Sight::new(graph, setting.machine, setting.workspace, setting.store);
         let judge = Judge::new(graph, &sight, &observations);
         let history = History::before(setting.store, &project.name, &self.id);
-        let inputs = plan::Inputs {
-            graph,
-            selection: &options.selection,
-            forced: &options.forced,
-            sources: &observations.sources,
-            judge: &judge,
-            store: setting.store,
-            workspace: setting.workspace,
-            history: &history,
-        };
+        let inputs = plan::Inputs::new(judge, &options.selection, &options.forced, &history);
         let plan = plan::plan(&inputs)?;
         if options.locked {
             let would = (0..graph.len() as u32).map(NodeId);

@@ -51,6 +51,7 @@ impl Drive<'_, '_> {
             transcript: outcome.transcript.map(|digest| digest.to_string()),
             outputs,
             recorded: ran.recorded,
+            unkept: ran.unkept.clone(),
         }));
         self.group_ends(node, event::State::Succeeded);
         self.schedule.ran(

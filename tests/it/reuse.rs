@@ -299,6 +299,16 @@ out = { x = "x.txt" }
     std::fs::write(&gate, "").unwrap();
     running.wait();
     assert_eq!(project.executed(), ["n"]);
+    for content in ["after\n", "before\n"] {
+        project.write("raw.txt", content);
+        let plan = project.json(&["plan", "--json"]);
+        let reason = &plan["nodes"][0]["reason"];
+        assert_eq!(reason["field"], "unkept", "{plan}");
+        assert_eq!(reason["what"], "raw changed while it ran", "{plan}");
+    }
+    let said = project.jalon(&["plan"]).stdout;
+    assert!(said.contains("its last execution was not kept"), "{said}");
+    project.write("raw.txt", "after\n");
     project.run_ok(&[]);
     assert_eq!(project.executed(), ["n"]);
     assert_eq!(project.read("x.txt"), "after\n");

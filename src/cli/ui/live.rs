@@ -313,6 +313,7 @@ mod tests {
             transcript: None,
             outputs: Default::default(),
             recorded: true,
+            unkept: None,
         }))
     }
 

@@ -3,18 +3,14 @@
 use serde_json::{Value, json};
 
 use jalon::action::field;
-use jalon::explain::{self, Difference};
-use jalon::history::History;
-use jalon::judge::{self, Judge};
-use jalon::observe::Sight;
+use jalon::explain::Difference;
 use jalon::plan;
-use jalon::run::RunError;
 use jalon_conf::pipeline::NodeId;
 
 use super::super::args::{Common, ExplainArgs};
 use super::super::exit::{self, Failure};
 use super::super::session::{Session, no_match, selector};
-use super::run::refused;
+use super::plan::planned;
 
 /// What there is to say of one node.
 struct Answer {
@@ -59,30 +55,14 @@ pub fn explain(common: &Common, args: &ExplainArgs) -> Result<u8, Failure> {
 }
 
 fn answers(session: &Session, nodes: &[NodeId], target: &str) -> Result<Vec<Answer>, Failure> {
-    let graph = &session.project.graph;
     let selection = session.select(&[target.to_owned()])?;
-    let forced = vec![false; graph.len()];
-    let workspace = session.files();
-    let observations = judge::observe(graph, &selection.selected, &workspace, session.ambient())
-        .map_err(|missed| refused(session, RunError::Unobserved(missed)))?;
-    let sight = Sight::new(graph, &session.machine, &workspace, &session.store);
-    let judge = Judge::new(graph, &sight, &observations);
-    let history = History::new(&session.store, &session.project.name);
-    let inputs = plan::Inputs {
-        graph,
-        selection: &selection,
-        forced: &forced,
-        sources: &observations.sources,
-        judge: &judge,
-        store: &session.store,
-        workspace: &workspace,
-        history: &history,
-    };
-    let plan = plan::plan(&inputs)?;
-    Ok(nodes
-        .iter()
-        .map(|&node| answer(&inputs, &plan, node))
-        .collect())
+    let forced = vec![false; session.project.graph.len()];
+    planned(session, &selection, &forced, |inputs, plan| {
+        nodes
+            .iter()
+            .map(|&node| answer(inputs, plan, node))
+            .collect()
+    })
 }
 
 fn answer(inputs: &plan::Inputs<'_>, plan: &plan::Plan, node: NodeId) -> Answer {
@@ -102,27 +82,14 @@ fn answer(inputs: &plan::Inputs<'_>, plan: &plan::Plan, node: NodeId) -> Answer 
     };
     let Some(judged) = judged else { return answer };
     // A hit is compared with the run before the one that made it; what runs, with the nearest.
-    let mut best: Option<usize> = None;
-    for earlier in inputs
-        .history
-        .of(&answer.node)
-        .iter()
-        .filter(|earlier| earlier.key != judged.key())
-    {
-        let Ok(Some(old)) = inputs.store.explanation(&earlier.key) else {
-            continue;
-        };
-        let seen = inputs.judge.now(&old.observed);
-        let differences = explain::differences(&old, &judged.derivation, &seen);
-        if best.is_none_or(|best| differences.len() < best) {
-            best = Some(differences.len());
-            answer.compared_with = Some((earlier.run.clone(), earlier.key.to_string()));
-            answer.differences = differences;
-            answer
-                .differences
-                .iter_mut()
-                .for_each(|one| place(inputs, node, one));
-        }
+    if let Some(nearest) = plan::nearest(inputs, node, judged, Some(judged.key())) {
+        let earlier = nearest.earlier;
+        answer.compared_with = Some((earlier.run.clone(), earlier.key.to_string()));
+        answer.differences = nearest.differences;
+        answer
+            .differences
+            .iter_mut()
+            .for_each(|one| place(inputs, node, one));
     }
     answer
 }

@@ -1,9 +1,10 @@
 //! `jalon plan`.
 
+use jalon::graph::Selection;
 use jalon::history::History;
 use jalon::judge::{self, Judge};
 use jalon::observe::Sight;
-use jalon::plan;
+use jalon::plan::{self, Plan};
 use jalon::report::plan::PlanReport;
 use jalon::run::RunError;
 use jalon::run::resources;
@@ -48,23 +49,27 @@ pub fn report(
     if !beyond.is_empty() {
         return Err(refused(session, RunError::Beyond(beyond)));
     }
+    planned(session, &selection, &forced, |inputs, plan| {
+        PlanReport::new(&session.project, targets, plan, inputs.history)
+    })
+}
+
+/// Plans, and tells what came of it.
+pub fn planned<T>(
+    session: &Session,
+    selection: &Selection,
+    forced: &[bool],
+    tell: impl FnOnce(&plan::Inputs<'_>, &Plan) -> T,
+) -> Result<T, Failure> {
+    let graph = &session.project.graph;
     let workspace = session.files();
     let observations = judge::observe(graph, &selection.selected, &workspace, session.ambient())
         .map_err(|missed| refused(session, RunError::Unobserved(missed)))?;
     let sight = Sight::new(graph, &session.machine, &workspace, &session.store);
     let judge = Judge::new(graph, &sight, &observations);
     let history = History::new(&session.store, &session.project.name);
-    let inputs = plan::Inputs {
-        graph,
-        selection: &selection,
-        forced: &forced,
-        sources: &observations.sources,
-        judge: &judge,
-        store: &session.store,
-        workspace: &workspace,
-        history: &history,
-    };
+    let inputs = plan::Inputs::new(judge, selection, forced, &history);
     let plan = plan::plan(&inputs)?;
     session.cache.flush();
-    Ok(PlanReport::new(&session.project, targets, &plan, &history))
+    Ok(tell(&inputs, &plan))
 }
