@@ -92,12 +92,15 @@ impl TraceWriter {
         Ok(result?)
     }
 
-    /// The last frame was added.
+    /// The last frame was added: the trace survives a power cut from now on.
     ///
     /// # Errors
     /// The disk refused.
     pub fn finish(mut self) -> Result<(), WriteError> {
-        self.flush()
+        self.flush()?;
+        self.file.sync_data().at("sync", &self.path)?;
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        Ok(super::atomic::sync_directory(directory)?)
     }
 }
 
