@@ -3,22 +3,62 @@
 //! Whoever runs a pipeline hands one of these to the run among its sinks; without it nothing that the run
 //! recorded is a root, and the next collection takes it. Knows nothing of running.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use jalon_store::{LocalStore, TraceWriter};
 
-use crate::event::{Body, Event, Sink};
+use crate::event::{Body, Event, Notice, Sink};
+
+/// What could not be written of a run: told when it is over, for none of it may stop the run.
+#[derive(Clone, Default)]
+pub struct Lost(Arc<Mutex<Vec<Notice>>>);
+
+impl Lost {
+    /// `code` of a notice that says that `--events` has gaps.
+    pub const EVENTS: &str = "events-lost";
+    /// `code` of a notice that says that the run's history has gaps, or may not survive a power cut.
+    pub const HISTORY: &str = "history-lost";
+
+    /// Remembers one more thing.
+    pub fn add(&self, code: &str, text: String) {
+        let code = code.to_owned();
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(Notice { code, text });
+    }
+
+    /// All of it, once.
+    pub fn take(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
 
 /// The trace of one run, being written.
 pub struct Trace {
     writer: Option<TraceWriter>,
+    lost: Lost,
 }
 
 impl Trace {
-    /// The trace of the run with this id.
-    pub fn new(store: &LocalStore, id: &str) -> Trace {
-        // A read-only store keeps no history; the run says once that it keeps nothing.
-        Trace {
-            writer: store.create_trace(id).ok(),
+    /// The trace of the run with this id. A read-only store keeps no history; the run says once that it
+    /// keeps nothing.
+    pub fn new(store: &LocalStore, id: &str, lost: &Lost) -> Trace {
+        let mut trace = Trace {
+            writer: None,
+            lost: lost.clone(),
+        };
+        if !store.is_read_only() {
+            match store.create_trace(id) {
+                Ok(writer) => trace.writer = Some(writer),
+                Err(error) => trace.gone(&error),
+            }
         }
+        trace
+    }
+
+    fn gone(&mut self, error: &dyn std::fmt::Display) {
+        self.writer = None;
+        let text = format!("the history of this run is not complete: {error}");
+        self.lost.add(Lost::HISTORY, text);
     }
 }
 
@@ -27,16 +67,20 @@ impl Sink for Trace {
         if matches!(event.body, Body::NodeOutput { .. }) {
             return;
         }
-        if let (Some(writer), Ok(text)) = (&mut self.writer, serde_json::to_vec(event))
-            && (writer.append(&text).is_err() || (matters(&event.body) && writer.flush().is_err()))
-        {
-            self.writer = None;
+        if let (Some(writer), Ok(text)) = (&mut self.writer, serde_json::to_vec(event)) {
+            let mut written = writer.append(&text);
+            if matters(&event.body) {
+                written = written.and_then(|()| writer.flush());
+            }
+            if let Err(error) = written {
+                self.gone(&error);
+            }
         }
         if matches!(event.body, Body::RunFinished(_))
             && let Some(writer) = self.writer.take()
+            && let Err(error) = writer.finish()
         {
-            // What a full disk loses here is history, not results.
-            let _ = writer.finish();
+            self.gone(&error);
         }
     }
 }

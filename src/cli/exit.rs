@@ -16,7 +16,7 @@ pub const INVALID: u8 = 3;
 pub const NO_MATCH: u8 = 4;
 /// `--locked`, or `plan --exit-code` found work.
 pub const LOCKED: u8 = 5;
-/// A required store is unavailable or damaged.
+/// A required store is unavailable or damaged, or what was asked for cannot be written where it should go.
 pub const STORE: u8 = 6;
 /// A secret, interpreter or tool is missing.
 pub const MISSING: u8 = 7;
@@ -135,7 +135,7 @@ store_errors! {
 impl From<std::io::Error> for ErrorText {
     fn from(error: std::io::Error) -> ErrorText {
         ErrorText {
-            exit: FAILED,
+            exit: STORE,
             code: "io",
             message: error.to_string(),
             help: None,

@@ -3,6 +3,8 @@
 mod args;
 mod complain;
 mod exit;
+mod out;
+mod record;
 mod session;
 mod signals;
 mod ui;
@@ -28,13 +30,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Writing the help or the message is all that is left to do.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() {
-                exit::USAGE
-            } else {
-                exit::DONE
-            });
+            return ExitCode::from(help(&error));
         }
     };
     let common = cli.common.clone();
@@ -47,26 +43,29 @@ pub fn main() -> ExitCode {
         Ok(Ok(code)) => ExitCode::from(code),
         Ok(Err(failure)) => ExitCode::from(say(&common, &failure)),
         Err(_) => {
-            eprintln!(
-                "jalon: this is a bug in jalon; what was recorded is safe, and `jalon run` goes on from it"
+            out::note(
+                "jalon: this is a bug in jalon; what was recorded is safe, and `jalon run` goes on from it",
             );
             ExitCode::from(exit::BUG)
         }
     }
 }
 
+/// The help that was asked for, or what is wrong with the arguments.
+fn help(error: &clap::Error) -> u8 {
+    let told = error.print();
+    match told {
+        _ if error.use_stderr() => exit::USAGE,
+        Err(lost) if lost.kind() != std::io::ErrorKind::BrokenPipe => exit::STORE,
+        _ => exit::DONE,
+    }
+}
+
 fn say(common: &Common, failure: &Failure) -> u8 {
-    if common.json {
-        println!("{}", failure.json());
-    } else {
-        eprint!(
-            "{}",
-            complain::draw(
-                &failure.problems,
-                &failure.texts,
-                ui::Style::of(common).is_plain()
-            )
-        );
+    // What a script cannot be told, for its standard output takes nothing, a person may still read.
+    if !common.json || out::line(failure.json()).is_err() {
+        let plain = ui::Style::of(common).is_plain();
+        out::remark(&complain::draw(&failure.problems, &failure.texts, plain));
     }
     failure.exit
 }
@@ -90,7 +89,9 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Doctor => verbs::doctor::doctor(common),
         Verb::Completions { shell } => {
             let mut command = <Cli as clap::CommandFactory>::command();
-            clap_complete::generate(*shell, &mut command, "jalon", &mut std::io::stdout().lock());
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut command, "jalon", &mut script);
+            out::bytes(&script)?;
             Ok(exit::DONE)
         }
         Verb::Man { directory } => {

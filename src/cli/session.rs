@@ -18,6 +18,7 @@ use jalon_store::{LinkMode, LocalStore, Mode};
 
 use super::args::Common;
 use super::exit::{self, Failure};
+use super::out;
 
 /// The variable that names the store, over the definition.
 const STORE: &str = "JALON_STORE";
@@ -121,7 +122,7 @@ impl Session {
         let store = Arc::new(LocalStore::open(&path, mode)?);
         let (cache, note) = jalon_store::index::open(&private.join("index"), &project.root, write);
         if let (Some(note), true) = (note, common.verbose > 0) {
-            eprintln!("note: {note}");
+            out::note(format!("note: {note}"));
         }
         Ok(Session {
             machine,
@@ -179,10 +180,10 @@ impl Session {
                 }
                 Err(Refused::Held(holder)) => {
                     if !said {
-                        eprintln!(
+                        out::note(format!(
                             "waiting for another jalon in this project ({})",
                             holder.trim()
-                        );
+                        ));
                         said = true;
                     }
                     std::thread::sleep(std::time::Duration::from_millis(50));

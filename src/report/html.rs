@@ -174,7 +174,7 @@ fn note(summary: &Summary, rows: &mut dyn Iterator<Item = usize>) -> Note {
     let mark = |at: &usize| Mark::of_standing(summary.nodes[*at].standing);
     rows.sort_by_key(mark);
     let (mark, mut words) = marks::together(rows.iter().map(mark)).expect("a cell has a member");
-    let seconds: f64 = rows.iter().map(|&at| summary.nodes[at].seconds).sum();
+    let seconds = words::total(rows.iter().map(|&at| summary.nodes[at].seconds));
     if seconds > 0.0 {
         let _ = write!(words, ", {}", words::duration(seconds));
     }

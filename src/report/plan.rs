@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::words;
 use crate::event::{Made, Notice};
 use crate::verdict::{Reason, Verdict};
 
@@ -81,11 +82,8 @@ impl PlanReport {
 
     /// Seconds that nodes with this verdict took the last time, as far as that is known.
     pub fn seconds(&self, verdict: Verdict) -> f64 {
-        self.nodes
-            .iter()
-            .filter(|node| node.verdict == verdict)
-            .filter_map(|node| node.expected_seconds)
-            .sum()
+        let nodes = self.nodes.iter().filter(|node| node.verdict == verdict);
+        words::total(nodes.filter_map(|node| node.expected_seconds))
     }
 
     /// How many nodes with this verdict never told how long they take.
@@ -98,7 +96,7 @@ impl PlanReport {
 
     /// Seconds that reuse saves.
     pub fn saved_seconds(&self) -> f64 {
-        self.nodes.iter().map(PlannedNode::saved_seconds).sum()
+        words::total(self.nodes.iter().map(PlannedNode::saved_seconds))
     }
 
     /// The object of the contract.

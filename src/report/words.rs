@@ -1,4 +1,4 @@
-//! Durations and sizes in words.
+//! Durations, sizes and numbers of things in words.
 
 /// `0.12s`, `3.4s`, `2 min 10 s`, `3 h 12 min`, `2 d 4 h`.
 pub fn duration(seconds: f64) -> String {
@@ -10,6 +10,11 @@ pub fn duration(seconds: f64) -> String {
         _ if whole < 86_400 => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
         _ => format!("{} d {} h", whole / 86_400, whole % 86_400 / 3600),
     }
+}
+
+/// The sum; 0.0 of nothing, where `Iterator::sum` gives -0.0.
+pub fn total(seconds: impl Iterator<Item = f64>) -> f64 {
+    seconds.fold(0.0, |total, one| total + one)
 }
 
 /// `512 B`, `4.0 KiB`, `1.2 GiB`.

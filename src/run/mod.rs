@@ -112,12 +112,14 @@ pub enum RunError {
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RunError::Unobserved(all) => write!(f, "{} declared inputs are missing", all.len()),
-            RunError::Beyond(all) => {
-                write!(f, "{} nodes ask for more than this machine has", all.len())
+            RunError::Unobserved(all) => {
+                write!(f, "declared inputs that are missing: {}", all.len())
             }
-            RunError::Locked(all) => write!(f, "--locked: {} nodes would have to run", all.len()),
-            RunError::Unequipped(all) => write!(f, "{} secrets or programs are missing", all.len()),
+            RunError::Beyond(all) => write!(f, "nodes beyond what this machine has: {}", all.len()),
+            RunError::Locked(all) => write!(f, "--locked, and nodes that would run: {}", all.len()),
+            RunError::Unequipped(all) => {
+                write!(f, "secrets or programs that are missing: {}", all.len())
+            }
             RunError::Store(error) => error.fmt(f),
             RunError::System(error) => error.fmt(f),
         }

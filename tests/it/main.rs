@@ -22,6 +22,7 @@ mod lifecycle;
 mod limits;
 mod matrix;
 mod names;
+mod output;
 mod plan;
 mod restore;
 mod reuse;

@@ -170,7 +170,7 @@ impl Rows {
                 self.row(&word, node, "", &why);
             }
         } else {
-            let saved: f64 = hits.iter().map(|(_, saved)| saved).sum();
+            let saved = words::total(hits.iter().map(|(_, saved)| *saved));
             let count = words::count(hits.len() as u64, "node");
             self.say(format!(
                 "{word}  {count} reused, {} saved",

@@ -6,6 +6,7 @@ use jalon::report::words;
 
 use super::super::args::{CacheVerb, Common};
 use super::super::exit::{self, Failure};
+use super::super::out;
 use super::super::session::Session;
 
 /// One of the store's own verbs.
@@ -30,31 +31,28 @@ fn stats(common: &Common) -> Result<u8, Failure> {
     let session = Session::open(common, false)?;
     let stats = session.store.stats()?;
     if common.json {
-        println!(
-            "{}",
-            json!({
-                "schema": 1,
-                "path": session.store.path(),
-                "blobs": stats.blobs,
-                "bytes": stats.bytes,
-                "records": stats.records,
-                "packs": stats.packs,
-                "traces": stats.traces,
-            })
-        );
+        out::line(json!({
+            "schema": 1,
+            "path": session.store.path(),
+            "blobs": stats.blobs,
+            "bytes": stats.bytes,
+            "records": stats.records,
+            "packs": stats.packs,
+            "traces": stats.traces,
+        }))?;
     } else {
-        println!("{}", session.store.path().display());
-        println!(
+        out::line(session.store.path().display())?;
+        out::line(format!(
             "  {} holding {}",
             words::count(stats.blobs, "blob"),
             words::size(stats.bytes)
-        );
-        println!(
+        ))?;
+        out::line(format!(
             "  {} in {}",
             words::count(stats.records, "record"),
             words::count(stats.packs, "pack")
-        );
-        println!("  {} of runs", words::count(stats.traces, "trace"));
+        ))?;
+        out::line(format!("  {} of runs", words::count(stats.traces, "trace")))?;
     }
     Ok(exit::DONE)
 }
@@ -64,18 +62,20 @@ fn verify(common: &Common) -> Result<u8, Failure> {
     let report = session.store.verify(&mut |_| ())?;
     let clean = report.damaged.is_empty();
     if common.json {
-        println!(
-            "{}",
-            json!({"schema": 1, "clean": clean, "checked": report.checked, "damaged": report.damaged})
-        );
+        out::line(
+            json!({"schema": 1, "clean": clean, "checked": report.checked, "damaged": report.damaged}),
+        )?;
     } else if clean {
-        println!("clean: {} checked", words::count(report.checked, "thing"));
+        out::line(format!(
+            "clean: {} checked",
+            words::count(report.checked, "thing")
+        ))?;
     } else {
         for damaged in &report.damaged {
-            println!("damaged: {damaged}");
+            out::line(format!("damaged: {damaged}"))?;
         }
-        eprintln!(
-            "what is damaged is set aside and counts as not there; `jalon run` makes it again where it is needed"
+        out::note(
+            "what is damaged is set aside and counts as not there; `jalon run` makes it again where it is needed",
         );
     }
     Ok(if clean { exit::DONE } else { exit::STORE })

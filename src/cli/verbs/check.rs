@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use jalon::judge;
+use jalon::report::words;
 use jalon::run::{RunError, resources};
 use jalon_conf::Severity;
 
 use super::super::args::{CheckArgs, Common};
 use super::super::complain;
 use super::super::exit::{self, Failure};
+use super::super::out;
 use super::super::session::{self, Session};
 use super::super::ui::Style;
 use super::run::refused;
@@ -52,22 +54,21 @@ pub fn check(common: &Common, args: &CheckArgs) -> Result<u8, Failure> {
     .map_err(|missed| refused(&session, RunError::Unobserved(missed)))?;
     if common.json {
         let warnings: Vec<Value> = warnings.iter().map(exit::error).collect();
-        println!(
-            "{}",
-            json!({"schema": 1, "valid": true, "counts": counts, "warnings": warnings})
-        );
+        out::line(json!({"schema": 1, "valid": true, "counts": counts, "warnings": warnings}))?;
     } else {
         let file = session.project.root.join(&session.project.definition);
         let text = std::fs::read_to_string(file).unwrap_or_default();
         let texts = [(session.project.definition.clone(), text)];
-        eprint!(
-            "{}",
-            complain::draw(&warnings, &texts, Style::of(common).is_plain())
-        );
-        println!(
-            "valid: {} nodes, {} artifacts",
-            counts["nodes"], counts["artifacts"]
-        );
+        out::remark(&complain::draw(
+            &warnings,
+            &texts,
+            Style::of(common).is_plain(),
+        ));
+        out::line(format!(
+            "valid: {}, {}",
+            words::count(counts["nodes"] as u64, "node"),
+            words::count(counts["artifacts"] as u64, "artifact")
+        ))?;
     }
     Ok(exit::DONE)
 }

@@ -15,6 +15,7 @@ use jalon_store::digest::ActionKey;
 
 use super::super::args::{Common, DiffArgs};
 use super::super::exit::{self, Failure};
+use super::super::out;
 use super::super::session::Session;
 use super::super::ui;
 use super::get::content_of;
@@ -57,9 +58,9 @@ pub fn diff(common: &Common, args: &DiffArgs) -> Result<u8, Failure> {
         "verdicts": rows(&old.verdicts, &new.verdicts),
     });
     if common.json {
-        println!("{answer}");
+        out::line(&answer)?;
     } else {
-        print!("{}", ui::diff_text(common, &answer));
+        out::bytes(ui::diff_text(common, &answer).as_bytes())?;
     }
     Ok(exit::DONE)
 }

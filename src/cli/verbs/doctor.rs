@@ -4,8 +4,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use jalon::report::words;
+
 use super::super::args::Common;
 use super::super::exit::{self, Failure};
+use super::super::out;
 use super::super::session::{self, Session};
 
 /// One thing that was looked at.
@@ -28,16 +31,16 @@ pub fn doctor(common: &Common) -> Result<u8, Failure> {
         })
     };
     let machine = session::machine();
-    let memory = machine.memory.map_or_else(String::new, |bytes| {
-        format!(", {}", jalon::report::words::size(bytes))
-    });
+    let memory = machine
+        .memory
+        .map_or_else(String::new, |bytes| format!(", {}", words::size(bytes)));
     say(
         "machine",
         true,
         format!(
-            "{}, {} processors{memory}",
+            "{}, {}{memory}",
             machine.platform.join("-"),
-            machine.cpus
+            words::count(machine.cpus.into(), "processor")
         ),
         "",
     );
@@ -45,13 +48,13 @@ pub fn doctor(common: &Common) -> Result<u8, Failure> {
         Ok(session) => {
             let graph = &session.project.graph;
             let found = format!(
-                "{}: {} nodes",
+                "{}: {}",
                 session
                     .project
                     .root
                     .join(&session.project.definition)
                     .display(),
-                graph.len()
+                words::count(graph.len() as u64, "node")
             );
             say("definition", true, found, "");
             let place = session.store.path().display().to_string();
@@ -113,17 +116,17 @@ pub fn doctor(common: &Common) -> Result<u8, Failure> {
             .iter()
             .map(|one| json!({"what": one.what, "ok": one.fine, "found": one.found, "help": one.help}))
             .collect();
-        println!("{}", json!({"schema": 1, "findings": all}));
+        out::line(json!({"schema": 1, "findings": all}))?;
     } else {
         for one in &findings {
-            println!(
+            out::line(format!(
                 "{}  {:<17} {}",
                 if one.fine { "ok  " } else { "note" },
                 one.what,
                 one.found
-            );
+            ))?;
             if !one.fine && !one.help.is_empty() {
-                println!("{:24}{}", "", one.help);
+                out::line(format!("{:24}{}", "", one.help))?;
             }
         }
     }

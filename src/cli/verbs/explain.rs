@@ -9,6 +9,7 @@ use jalon_conf::pipeline::NodeId;
 
 use super::super::args::{Common, ExplainArgs};
 use super::super::exit::{self, Failure};
+use super::super::out;
 use super::super::session::{Session, no_match, selector};
 use super::plan::planned;
 
@@ -47,9 +48,10 @@ pub fn explain(common: &Common, args: &ExplainArgs) -> Result<u8, Failure> {
         if all.len() > 1 {
             first["others"] = Value::Array(all.split_off(1));
         }
-        println!("{first}");
+        out::line(&first)?;
     } else {
-        answers.iter().for_each(|answer| print!("{}", text(answer)));
+        let all: String = answers.iter().map(text).collect();
+        out::bytes(all.as_bytes())?;
     }
     Ok(exit::DONE)
 }

@@ -11,6 +11,7 @@ use jalon_store::{GcPolicy, LocalStore};
 
 use super::super::args::{Common, GcArgs};
 use super::super::exit::{self, Failure};
+use super::super::out;
 use super::super::session::Session;
 use super::get;
 
@@ -44,43 +45,40 @@ pub fn gc(common: &Common, args: &GcArgs) -> Result<u8, Failure> {
     let roots = roots::roots(&session.store, oldest)?;
     let report = session.store.gc(&roots, GcPolicy { max_size }, !args.yes)?;
     if common.json {
-        println!(
-            "{}",
-            json!({
-                "schema": 1,
-                "dry": !args.yes,
-                "removed": {
-                    "blobs": report.blobs,
-                    "bytes": report.bytes,
-                    "records": report.records,
-                    "evicted": report.evicted,
-                    "traces": report.traces,
-                },
-                "kept": {"blobs": report.kept_blobs, "bytes": report.kept_bytes},
-            })
-        );
+        out::line(json!({
+            "schema": 1,
+            "dry": !args.yes,
+            "removed": {
+                "blobs": report.blobs,
+                "bytes": report.bytes,
+                "records": report.records,
+                "evicted": report.evicted,
+                "traces": report.traces,
+            },
+            "kept": {"blobs": report.kept_blobs, "bytes": report.kept_bytes},
+        }))?;
     } else {
         let would = if args.yes { "removed" } else { "would remove" };
-        println!(
+        out::line(format!(
             "{would} {} ({}), {} and {}",
             words::count(report.blobs, "blob"),
             words::size(report.bytes),
             words::count(report.records, "record"),
-            words::count(report.traces, "run"),
-        );
+            words::count(report.traces, "run")
+        ))?;
         if report.evicted > 0 {
-            println!(
+            out::line(format!(
                 "of {} only the record stays; it can be made again",
                 words::count(report.evicted, "outcome")
-            );
+            ))?;
         }
-        println!(
-            "{} stay ({})",
+        out::line(format!(
+            "{} left ({})",
             words::count(report.kept_blobs, "blob"),
             words::size(report.kept_bytes)
-        );
+        ))?;
         if !args.yes {
-            eprintln!("nothing was removed: `jalon gc --yes` does it");
+            out::note("nothing was removed: `jalon gc --yes` does it");
         }
     }
     Ok(exit::DONE)
@@ -104,7 +102,7 @@ fn pins(session: &Session, args: &GcArgs) -> Result<(), Failure> {
             }
         };
         session.store.pin(&name, &pin)?;
-        eprintln!("pinned {what} as {name}");
+        out::note(format!("pinned {what} as {name}"));
     }
     let known = known(&session.store)?;
     for what in &args.unpin {

@@ -1,6 +1,5 @@
 //! `jalon get`: bytes out of the store, from any run still kept.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use jalon::event::{Body, Made, Shape};
@@ -10,6 +9,7 @@ use jalon_store::{LinkMode, LocalStore};
 
 use super::super::args::{Common, GetArgs};
 use super::super::exit::{self, Failure};
+use super::super::out;
 use super::super::session::Session;
 
 /// Takes an artifact out of the store.
@@ -45,10 +45,10 @@ pub fn get(common: &Common, args: &GetArgs) -> Result<u8, Failure> {
             let laid =
                 laid.map_err(|error| Failure::new(exit::FAILED, "workspace", error.to_string()))?;
             if let Some(rescued) = laid.rescued {
-                eprintln!(
+                out::note(format!(
                     "what {path} held is kept: jalon get {} -o {path}",
                     &rescued.content.digest_hex()[..16]
-                );
+                ));
             }
             Ok(exit::DONE)
         }
@@ -70,7 +70,7 @@ fn print(store: &LocalStore, content: &Content) -> Result<u8, Failure> {
         );
     };
     let bytes = store.read_blob(digest)?.unwrap_or_default();
-    std::io::stdout().lock().write_all(&bytes)?;
+    out::bytes(&bytes)?;
     Ok(exit::DONE)
 }
 

@@ -4,6 +4,7 @@ use jalon::report::graph::{self, Form};
 
 use super::super::args::{Common, GraphArgs};
 use super::super::exit::{self, Failure};
+use super::super::out;
 use super::super::session::Session;
 use super::plan;
 
@@ -18,9 +19,6 @@ pub fn graph(common: &Common, args: &GraphArgs) -> Result<u8, Failure> {
         (_, _, _, true) => Form::Html,
         _ => Form::Text,
     };
-    println!(
-        "{}",
-        graph::draw(&session.project.graph, &report, form).trim_end()
-    );
+    out::line(graph::draw(&session.project.graph, &report, form).trim_end())?;
     Ok(exit::DONE)
 }

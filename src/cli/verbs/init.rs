@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::args::{Common, InitArgs};
 use super::super::exit::{self, Failure};
+use super::super::out;
 
 /// Writes a first definition.
 pub fn init(common: &Common, args: &InitArgs) -> Result<u8, Failure> {
@@ -19,14 +20,14 @@ pub fn init(common: &Common, args: &InitArgs) -> Result<u8, Failure> {
     }
     let text = first(&directory);
     if args.print {
-        print!("{text}");
+        out::bytes(text.as_bytes())?;
         return Ok(exit::DONE);
     }
     std::fs::write(&path, text)?;
-    eprintln!(
+    out::note(format!(
         "wrote {}; now: jalon check, jalon plan, jalon run",
         path.display()
-    );
+    ));
     Ok(exit::DONE)
 }
 

@@ -13,6 +13,7 @@ use jalon::workspace::PRIVATE_DIRECTORY;
 
 use super::super::args::{Common, LogArgs};
 use super::super::exit::{self, Failure};
+use super::super::out;
 use super::super::session::Session;
 use super::super::ui;
 
@@ -48,11 +49,11 @@ fn list(common: &Common, history: &History<'_>, most: usize) -> Result<u8, Failu
     }
     if common.json {
         let all: Vec<_> = runs.iter().map(run_json).collect();
-        println!("{}", json!({"schema": 1, "runs": all}));
+        out::line(json!({"schema": 1, "runs": all}))?;
     } else if runs.is_empty() {
-        eprintln!("no runs yet: `jalon run` makes the first");
+        out::note("no runs yet: `jalon run` makes the first");
     } else {
-        print!("{}", ui::runs_text(common, &runs));
+        out::bytes(ui::runs_text(common, &runs).as_bytes())?;
     }
     Ok(exit::DONE)
 }
@@ -76,9 +77,9 @@ fn one(common: &Common, history: &History<'_>, id: &str) -> Result<u8, Failure> 
     let events = history.events(id)?;
     let summary = Summary::of_events(&events);
     if common.json {
-        println!("{}", summary.to_json());
+        out::line(summary.to_json())?;
     } else {
-        print!("{}", ui::summary_text(common, &summary));
+        out::bytes(ui::summary_text(common, &summary).as_bytes())?;
     }
     Ok(exit::DONE)
 }
@@ -101,18 +102,14 @@ fn printed(
                 |(stream, bytes)| json!({"stream": stream, "text": String::from_utf8_lossy(bytes)}),
             )
             .collect();
-        println!(
-            "{}",
-            json!({"schema": 1, "run": id, "node": node, "output": frames})
-        );
+        out::line(json!({"schema": 1, "run": id, "node": node, "output": frames}))?;
         return Ok(exit::DONE);
     }
-    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
     for (stream, bytes) in transcript::frames(&bytes) {
-        if stream == 1 {
-            out.write_all(bytes)?
-        } else {
-            err.write_all(bytes)?
+        match stream {
+            1 => out::bytes(bytes)?,
+            // Both streams are the answer here: what is lost of either is said.
+            _ => std::io::stderr().lock().write_all(bytes)?,
         }
     }
     Ok(exit::DONE)

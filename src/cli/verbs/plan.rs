@@ -12,6 +12,7 @@ use jalon::verdict::Verdict;
 
 use super::super::args::{Common, PlanArgs};
 use super::super::exit::{self, Failure};
+use super::super::out;
 use super::super::session::Session;
 use super::super::ui;
 use super::run::refused;
@@ -25,9 +26,9 @@ pub fn plan(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
         .iter()
         .any(|node| matches!(node.verdict, Verdict::Run | Verdict::Maybe));
     if common.json {
-        println!("{}", report.to_json());
+        out::line(report.to_json())?;
     } else {
-        print!("{}", ui::plan_text(common, &report));
+        out::bytes(ui::plan_text(common, &report).as_bytes())?;
     }
     Ok(if args.exit_code && work {
         exit::LOCKED

@@ -6,6 +6,7 @@ use jalon::report::{chrome, html, junit, markdown};
 
 use super::super::args::{Common, ReportArgs};
 use super::super::exit::{self, Failure};
+use super::super::out;
 use super::super::session::Session;
 use super::super::ui;
 use super::log::no_run;
@@ -34,7 +35,7 @@ pub fn report(common: &Common, args: &ReportArgs) -> Result<u8, Failure> {
     };
     match &args.output {
         Some(path) => std::fs::write(path, text)?,
-        None => print!("{text}"),
+        None => out::bytes(text.as_bytes())?,
     }
     Ok(exit::DONE)
 }

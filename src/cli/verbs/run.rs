@@ -1,15 +1,16 @@
 //! `jalon run`.
 
-use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::io::IsTerminal;
 
-use jalon::event::{Event, Sink, Status};
+use jalon::event::{Sink, Status};
 use jalon::run::{Materialise, Options, Run, RunError, Setting};
-use jalon::trace::Trace;
+use jalon::trace::{Lost, Trace};
 use jalon_conf::{Diagnostic, Severity};
 
 use super::super::args::{Common, MaterialiseArg, RunArgs};
 use super::super::exit::{self, Failure};
+use super::super::out;
+use super::super::record::Lines;
 use super::super::session::Session;
 use super::super::{signals, ui};
 
@@ -26,9 +27,10 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
     let run = Run::new(id.clone()).map_err(|error| refused(&session, error))?;
     let signals = signals::forward(run.control());
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    sinks.push(Box::new(Trace::new(&session.store, &id)));
+    let lost = Lost::default();
+    sinks.push(Box::new(Trace::new(&session.store, &id, &lost)));
     if let Some(path) = &args.events {
-        sinks.push(Box::new(Lines::append(path)?));
+        sinks.push(Box::new(Lines::append(path, &lost)?));
     }
     if !common.json {
         sinks.push(ui::run_sink(common, std::io::stderr().is_terminal()));
@@ -42,22 +44,37 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
         executor: &jalon::worker::process::Processes,
         lock: &lock,
     };
-    let summary = run
+    let mut summary = run
         .execute(&setting, &options, sinks)
         .map_err(|error| refused(&session, error))?;
     session.cache.flush();
     if let Err(error) = session.store.tidy() {
-        eprintln!("note: the store could not be tidied: {error}");
+        out::note(format!("note: the store could not be tidied: {error}"));
     }
-    if common.json {
-        // Whoever asked may have gone; what was done stays done.
-        let _ = writeln!(std::io::stdout().lock(), "{}", summary.to_json());
+    let lost = lost.take();
+    for notice in &lost {
+        out::note(format!("note: {}", notice.text));
     }
-    Ok(match summary.status {
+    let deaf = lost.iter().any(|notice| notice.code == Lost::EVENTS);
+    summary.notices.extend(lost);
+    let code = match summary.status {
+        Status::Succeeded if deaf => exit::STORE,
         Status::Succeeded => exit::DONE,
         Status::Failed => exit::FAILED,
         Status::Interrupted => 128 + signals.last().unwrap_or(2) as u8,
-    })
+    };
+    if common.json
+        && let Err(untold) = out::line(summary.to_json())
+    {
+        // What became of the run is the first thing to know.
+        let exit = if code == exit::DONE {
+            untold.exit
+        } else {
+            code
+        };
+        return Err(Failure { exit, ..untold });
+    }
+    Ok(code)
 }
 
 fn options(session: &Session, args: &RunArgs) -> Result<Options, Failure> {
@@ -169,39 +186,5 @@ pub fn refused(session: &Session, error: RunError) -> Failure {
         exit,
         problems,
         texts: vec![(session.project.definition.clone(), text)],
-    }
-}
-
-/// `--events FILE`.
-struct Lines {
-    file: std::fs::File,
-}
-
-impl Lines {
-    fn append(path: &Path) -> Result<Lines, Failure> {
-        let opened = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path);
-        let refused = |error| {
-            Failure::new(
-                exit::USAGE,
-                "events",
-                format!("cannot write {}: {error}", path.display()),
-            )
-        };
-        Ok(Lines {
-            file: opened.map_err(refused)?,
-        })
-    }
-}
-
-impl Sink for Lines {
-    fn take(&mut self, event: &Event) {
-        if let Ok(mut line) = serde_json::to_vec(event) {
-            line.push(b'\n');
-            // Whoever reads along may have gone.
-            let _ = self.file.write_all(&line);
-        }
     }
 }

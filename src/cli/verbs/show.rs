@@ -12,6 +12,7 @@ use jalon_store::digest::ActionKey;
 
 use super::super::args::{Common, ShowArgs};
 use super::super::exit::{self, Failure};
+use super::super::out;
 use super::super::session::Session;
 use super::log::no_run;
 
@@ -50,10 +51,11 @@ pub fn show(common: &Common, args: &ShowArgs) -> Result<u8, Failure> {
         let mut answer = tree;
         answer["schema"] = 1.into();
         answer["run"] = id.into();
-        println!("{answer}");
+        out::line(&answer)?;
     } else {
-        println!("in run {id}");
-        print(&tree, 0);
+        let mut text = format!("in run {id}\n");
+        draw(&tree, 0, &mut text);
+        out::bytes(text.as_bytes())?;
     }
     Ok(exit::DONE)
 }
@@ -175,18 +177,19 @@ fn digest_text(value: &FieldValue) -> String {
     }
 }
 
-fn print(value: &Value, depth: usize) {
+/// An artifact and what it was made from, indented by depth.
+fn draw(value: &Value, depth: usize, out: &mut String) {
     let indent = "  ".repeat(depth);
     let text = |key: &str| value[key].as_str().unwrap_or("").to_owned();
     let digest = text("digest");
     let short = &digest[..12.min(digest.len())];
     if value["source"] == true {
-        println!("{indent}{}  {short}  a source", text("artifact"));
+        *out += &format!("{indent}{}  {short}  a source\n", text("artifact"));
         return;
     }
-    println!("{indent}{}  {short}  {}", text("artifact"), text("path"));
+    *out += &format!("{indent}{}  {short}  {}\n", text("artifact"), text("path"));
     if value["again"] == true {
-        println!("{indent}  (as above)");
+        *out += &format!("{indent}  (as above)\n");
         return;
     }
     let made = &value["made"];
@@ -199,15 +202,15 @@ fn print(value: &Value, depth: usize) {
     } else {
         "its record is no longer kept".to_owned()
     };
-    println!("{indent}  made by {} {by}", text("producer"));
+    *out += &format!("{indent}  made by {} {by}\n", text("producer"));
     for (name, value) in value["from"].as_object().into_iter().flatten() {
         let value = value.as_str().map_or_else(
             || value.to_string(),
             |text| text[..12.min(text.len())].to_owned(),
         );
-        println!("{indent}  {name} = {value}");
+        *out += &format!("{indent}  {name} = {value}\n");
     }
     for input in value["inputs"].as_array().into_iter().flatten() {
-        print(input, depth + 1);
+        draw(input, depth + 1, out);
     }
 }

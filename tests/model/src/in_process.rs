@@ -16,7 +16,7 @@ use jalon::judge::{self, Judge};
 use jalon::observe::Sight;
 use jalon::project::{Machine, Project};
 use jalon::run::{Materialise, Options, Run, Setting};
-use jalon::trace::Trace;
+use jalon::trace::{Lost, Trace};
 use jalon::workspace::journal::Journal;
 use jalon::workspace::lock::Lock;
 use jalon::workspace::{PRIVATE_DIRECTORY, Workspace};
@@ -326,7 +326,7 @@ impl Session {
             locked: false,
             materialise: Materialise::Targets,
         };
-        let trace = Box::new(Trace::new(&self.store, &id));
+        let trace = Box::new(Trace::new(&self.store, &id, &Lost::default()));
         let run = Run::new(id).map_err(|error| error.to_string())?;
         let summary = run
             .execute(&setting, &options, vec![trace])
