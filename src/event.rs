@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use jalon_store::content::Content;
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::Reason;
@@ -356,6 +357,24 @@ pub struct Made {
     /// A file that may be executed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub executable: bool,
+}
+
+impl Made {
+    /// The content that is spoken of; nothing where its digest is none.
+    pub fn content(&self) -> Option<Content> {
+        Some(match self.shape {
+            Shape::File => Content::File {
+                digest: self.digest.parse().ok()?,
+                size: self.size,
+                executable: self.executable,
+            },
+            Shape::Directory => Content::Tree {
+                digest: self.digest.parse().ok()?,
+                size: self.size,
+                files: 0,
+            },
+        })
+    }
 }
 
 /// What an output is.

@@ -4,12 +4,13 @@
 
 use std::collections::HashMap;
 
-use jalon_store::digest::ActionKey;
+use jalon_store::content::Content;
+use jalon_store::digest::{ActionKey, BlobDigest};
 use jalon_store::error::ReadError;
 use jalon_store::pin::Kept;
 use jalon_store::{GcRoots, LocalStore};
 
-use crate::event::{Body, Event};
+use crate::event::{Body, Event, Made};
 
 /// The roots, with runs that started before `oldest` (milliseconds since the Unix epoch) dropped.
 ///
@@ -40,6 +41,10 @@ pub fn roots(store: &LocalStore, oldest: Option<u64>) -> Result<GcRoots, ReadErr
             roots.drop_traces.push(id);
             continue;
         }
+        roots.blobs.extend(run.transcripts);
+        if is_last || is_pinned {
+            roots.contents.extend(run.unrecorded);
+        }
         for key in run.keys {
             if is_last || is_pinned {
                 roots.pinned_actions.insert(key);
@@ -56,6 +61,10 @@ struct Run {
     targets: String,
     at: u64,
     keys: Vec<ActionKey>,
+    /// What nodes printed whose outcome is not kept.
+    transcripts: Vec<BlobDigest>,
+    /// What they made.
+    unrecorded: Vec<Content>,
 }
 
 fn read(store: &LocalStore, id: &str) -> Result<Run, ReadError> {
@@ -73,9 +82,24 @@ fn read(store: &LocalStore, id: &str) -> Result<Run, ReadError> {
             }
             Body::NodeHit(hit) => hit.key,
             Body::NodeSucceeded(done) if done.recorded => done.key,
+            // No record leads to what these left.
+            Body::NodeSucceeded(done) => {
+                run.transcripts.extend(transcript(done.transcript));
+                run.unrecorded
+                    .extend(done.outputs.values().filter_map(Made::content));
+                continue;
+            }
+            Body::NodeFailed(failed) => {
+                run.transcripts.extend(transcript(failed.transcript));
+                continue;
+            }
             _ => continue,
         };
         run.keys.extend(key.parse::<ActionKey>().ok());
     }
     Ok(run)
+}
+
+fn transcript(digest: Option<String>) -> Option<BlobDigest> {
+    digest?.parse().ok()
 }

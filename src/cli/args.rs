@@ -296,6 +296,9 @@ pub struct GcArgs {
     /// Forget runs older than this, such as 30d
     #[arg(long, value_name = "AGE")]
     pub max_age: Option<String>,
+    /// Exit 75 at once if another jalon uses the store (else: after a minute)
+    #[arg(long)]
+    pub no_wait: bool,
     /// Keep a run or an artifact whatever happens
     #[arg(long, value_name = "RUN|ARTIFACT")]
     pub pin: Vec<String>,

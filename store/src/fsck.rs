@@ -72,7 +72,7 @@ impl LocalStore {
         }
         if torn {
             // Merging copies only what is right. While others use the store, it waits for the next time.
-            let _ = self.alone(|| Ok(self.packs.replace(|_| true, is_right)?));
+            let _ = self.alone(&|| true, || Ok(self.packs.replace(|_| true, is_right)?));
         }
         Ok(report)
     }

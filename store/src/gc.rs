@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::content::Content;
 use crate::digest::{ActionKey, BlobDigest, TreeDigest};
-use crate::error::{At, GcError, IoAt};
+use crate::error::{At, GcError, IoAt, ReadError};
 use crate::fsck::is_right;
 use crate::local::lock::{Flight, Lease};
 use crate::local::pack::{Frame, Kind};
@@ -30,6 +30,8 @@ pub struct GcRoots {
     pub pinned_actions: FxHashSet<ActionKey>,
     /// Contents that stay whatever the size.
     pub contents: Vec<Content>,
+    /// Blobs that stay whatever the size.
+    pub blobs: Vec<BlobDigest>,
     /// Traces that go.
     pub drop_traces: Vec<String>,
 }
@@ -82,15 +84,27 @@ struct Live {
 }
 
 impl LocalStore {
-    /// Removes what the roots do not reach; `dry` only says what would go.
+    /// What a collection would remove now.
     ///
     /// # Errors
-    /// [`GcError::Busy`] while others use the store.
-    pub fn gc(&self, roots: &GcRoots, policy: GcPolicy, dry: bool) -> Result<GcReport, GcError> {
-        if dry {
-            return self.collect(roots, policy, true);
-        }
-        self.alone(|| self.collect(roots, policy, false))
+    /// The store cannot be read.
+    pub fn gc_dry(&self, roots: &GcRoots, policy: GcPolicy) -> Result<GcReport, GcError> {
+        self.collect(roots, policy, true)
+    }
+
+    /// Removes what the roots do not reach. Waits until nobody else uses the store, and asks `impatient`
+    /// between tries, at least every 50 ms. The roots are asked for after that, for whoever was waited for
+    /// may have recorded something.
+    ///
+    /// # Errors
+    /// [`GcError::Busy`] where others use the store and `impatient` says so.
+    pub fn gc(
+        &self,
+        roots: impl FnOnce() -> Result<GcRoots, ReadError>,
+        policy: GcPolicy,
+        impatient: &dyn Fn() -> bool,
+    ) -> Result<GcReport, GcError> {
+        self.alone(impatient, || self.collect(&roots()?, policy, false))
     }
 
     /// Merges packs where there are many, unless others use the store just now.
@@ -101,20 +115,25 @@ impl LocalStore {
         if self.is_read_only() || self.packs.count() <= MANY {
             return Ok(());
         }
-        match self.alone(|| Ok(self.packs.replace(|_| true, is_right)?)) {
+        let merge = || Ok(self.packs.replace(|_| true, is_right)?);
+        match self.alone(&|| true, merge) {
             Ok(_) | Err(GcError::Busy) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     /// With the lease held exclusively; shared again afterwards.
-    pub(crate) fn alone<T>(&self, work: impl FnOnce() -> Result<T, GcError>) -> Result<T, GcError> {
+    pub(crate) fn alone<T>(
+        &self,
+        impatient: &dyn Fn() -> bool,
+        work: impl FnOnce() -> Result<T, GcError>,
+    ) -> Result<T, GcError> {
         let lease = self
             .lease
             .as_ref()
             .filter(|_| !self.is_read_only())
             .ok_or(GcError::ReadOnly)?;
-        if !lease.try_exclude()? {
+        if !lease.exclude(impatient)? {
             self.share_again(lease)?;
             return Err(GcError::Busy);
         }
@@ -136,6 +155,9 @@ impl LocalStore {
         let mut live = Live::default();
         for content in &roots.contents {
             self.mark(content, &mut live)?;
+        }
+        for blob in &roots.blobs {
+            live.blobs.entry(*blob).or_insert(0);
         }
         let mut known: FxHashSet<[u8; 32]> = FxHashSet::default();
         let mut weak: FxHashSet<[u8; 32]> = FxHashSet::default();
@@ -324,7 +346,7 @@ impl LocalStore {
     ///
     /// # Errors
     /// The disk did not answer.
-    pub fn stats(&self) -> Result<Stats, crate::error::ReadError> {
+    pub fn stats(&self) -> Result<Stats, ReadError> {
         let mut stats = Stats {
             packs: self.packs.count() as u64,
             ..Stats::default()

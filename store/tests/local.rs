@@ -1,5 +1,6 @@
 //! The store on disk: damage, collection, locks, links; each test is a promise.
 
+use std::cell::RefCell;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -238,7 +239,9 @@ fn what_was_forgotten_stays_forgotten_after_collection() {
         actions: vec![(key(1), 1), (key(2), 2)],
         ..GcRoots::default()
     };
-    store.gc(&roots, GcPolicy::default(), false).unwrap();
+    store
+        .gc(|| Ok(roots), GcPolicy::default(), &|| true)
+        .unwrap();
     assert_eq!(store.action(&key(1)).unwrap(), None);
     assert!(store.action(&key(2)).unwrap().is_some());
     drop(store);
@@ -265,7 +268,7 @@ fn collection_is_noticed_by_whoever_stays_open() {
     let content = store.ingest(data.path(), &Memory::default()).unwrap();
     assert!(store.has_content(&content));
     store
-        .gc(&GcRoots::default(), GcPolicy::default(), false)
+        .gc(|| Ok(GcRoots::default()), GcPolicy::default(), &|| true)
         .unwrap();
     assert!(!store.has_content(&content));
     assert_eq!(
@@ -282,7 +285,7 @@ fn collection_waits_for_nobody_and_harms_nobody() {
     let digest = running.put_bytes(b"needed").unwrap();
     let other = open(root.path());
     assert!(matches!(
-        other.gc(&GcRoots::default(), GcPolicy::default(), false),
+        other.gc(|| Ok(GcRoots::default()), GcPolicy::default(), &|| true),
         Err(GcError::Busy)
     ));
     assert_eq!(
@@ -291,9 +294,55 @@ fn collection_waits_for_nobody_and_harms_nobody() {
     );
     drop(running);
     other
-        .gc(&GcRoots::default(), GcPolicy::default(), false)
+        .gc(|| Ok(GcRoots::default()), GcPolicy::default(), &|| true)
         .unwrap();
     assert_eq!(other.read_blob(&digest).unwrap(), None);
+}
+
+#[test]
+fn collection_keeps_what_was_recorded_while_it_waited() {
+    let root = tempfile::tempdir().unwrap();
+    let (store, other) = (open(root.path()), open(root.path()));
+    let busy = RefCell::new(Some(other));
+    let record_and_go = || {
+        if let Some(other) = busy.take() {
+            put(&other, 1, b"late");
+        }
+        false
+    };
+    let roots = || {
+        assert!(
+            busy.borrow().is_none(),
+            "others use it, and may record more"
+        );
+        Ok(GcRoots {
+            actions: vec![(key(1), 1)],
+            ..GcRoots::default()
+        })
+    };
+    store
+        .gc(roots, GcPolicy::default(), &record_and_go)
+        .unwrap();
+    let record = store.action(&key(1)).unwrap().unwrap();
+    assert!(store.has_content(&record.outcome.outputs[0].content));
+}
+
+#[test]
+fn a_blob_may_be_a_root() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path());
+    let (small, large) = (b"said".to_vec(), vec![b'x'; 50_000]);
+    let kept = [&small, &large].map(|bytes| store.put_bytes(bytes).unwrap());
+    let gone = store.put_bytes(b"other").unwrap();
+    let roots = GcRoots {
+        blobs: kept.to_vec(),
+        ..GcRoots::default()
+    };
+    let policy = GcPolicy { max_size: Some(1) };
+    store.gc(|| Ok(roots), policy, &|| true).unwrap();
+    assert_eq!(store.read_blob(&kept[0]).unwrap(), Some(small));
+    assert_eq!(store.read_blob(&kept[1]).unwrap(), Some(large));
+    assert_eq!(store.read_blob(&gone).unwrap(), None);
 }
 
 #[test]
@@ -379,7 +428,7 @@ fn a_read_only_store_reads_and_says_that_it_cannot_keep() {
     );
     assert!(matches!(store.put_bytes(b"new"), Err(WriteError::ReadOnly)));
     assert!(matches!(
-        store.gc(&GcRoots::default(), GcPolicy::default(), false),
+        store.gc(|| Ok(GcRoots::default()), GcPolicy::default(), &|| true),
         Err(GcError::ReadOnly)
     ));
 }
@@ -564,16 +613,11 @@ fn a_forged_tower_of_trees_does_not_overflow_the_stack() {
             .materialise(&content, &root.path().join("out"), LinkMode::Auto)
             .is_err()
     );
-    store
-        .gc(
-            &GcRoots {
-                contents: vec![content],
-                ..GcRoots::default()
-            },
-            GcPolicy::default(),
-            true,
-        )
-        .unwrap();
+    let roots = GcRoots {
+        contents: vec![content],
+        ..GcRoots::default()
+    };
+    store.gc_dry(&roots, GcPolicy::default()).unwrap();
 }
 
 #[test]

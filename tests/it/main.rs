@@ -6,6 +6,7 @@
 mod project;
 
 mod architecture;
+mod collection;
 mod concurrency;
 mod crash;
 mod cutoff;

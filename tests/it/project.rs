@@ -307,6 +307,11 @@ impl Running {
             .is_some()
     }
 
+    /// What it has said on standard error so far.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.streams[1]).unwrap_or_default()).into_owned()
+    }
+
     /// Sends a signal by its name: `INT`, `TERM`, `KILL`.
     pub fn signal(&self, name: &str) {
         signal(self.child.id(), name);

@@ -18,7 +18,6 @@ use super::super::exit::{self, Failure};
 use super::super::out;
 use super::super::session::Session;
 use super::super::ui;
-use super::get::content_of;
 use super::log::no_run;
 
 /// Everything about a run that may differ, by section and name.
@@ -150,7 +149,7 @@ fn metrics(
     let is_metrics = graph
         .find_artifact(artifact)
         .is_some_and(|id| graph.artifact(id).kind == Kind::Metrics);
-    let Some(Content::File { digest, .. }) = content_of(made).filter(|_| is_metrics) else {
+    let Some(Content::File { digest, .. }) = made.content().filter(|_| is_metrics) else {
         return Ok(());
     };
     let Some(bytes) = session.store.read_blob(&digest)? else {

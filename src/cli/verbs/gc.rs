@@ -1,11 +1,14 @@
 //! `jalon gc`: what nothing needs any more goes.
 
+use std::cell::Cell;
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use jalon::report::words;
 use jalon::roots;
+use jalon_store::error::GcError;
 use jalon_store::pin::Pin;
 use jalon_store::{GcPolicy, LocalStore};
 
@@ -14,6 +17,9 @@ use super::super::exit::{self, Failure};
 use super::super::out;
 use super::super::session::Session;
 use super::get;
+
+/// How long a collection waits for those who use the store.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Collects, or says what would be collected.
 pub fn gc(common: &Common, args: &GcArgs) -> Result<u8, Failure> {
@@ -42,8 +48,19 @@ pub fn gc(common: &Common, args: &GcArgs) -> Result<u8, Failure> {
     };
     let oldest =
         max_age.map(|age| (session.machine.now_ms)().saturating_sub(age.as_millis() as u64));
-    let roots = roots::roots(&session.store, oldest)?;
-    let report = session.store.gc(&roots, GcPolicy { max_size }, !args.yes)?;
+    let roots = || roots::roots(&session.store, oldest);
+    let policy = GcPolicy { max_size };
+    let report = if args.yes {
+        let waiting = Waiting::new(args.no_wait);
+        session.store.gc(roots, policy, &|| waiting.is_over())
+    } else {
+        session.store.gc_dry(&roots()?, policy)
+    }
+    .map_err(|error| match error {
+        GcError::Busy => Failure::new(exit::HELD, "held", "another jalon uses the store")
+            .help("run it again when nothing else runs; or share a store among fewer"),
+        error => error.into(),
+    })?;
     if common.json {
         out::line(json!({
             "schema": 1,
@@ -82,6 +99,34 @@ pub fn gc(common: &Common, args: &GcArgs) -> Result<u8, Failure> {
         }
     }
     Ok(exit::DONE)
+}
+
+/// Waiting for those who use the store.
+struct Waiting {
+    since: Instant,
+    at_most: Duration,
+    said: Cell<bool>,
+}
+
+impl Waiting {
+    fn new(not_at_all: bool) -> Waiting {
+        Waiting {
+            since: Instant::now(),
+            at_most: if not_at_all { Duration::ZERO } else { PATIENCE },
+            said: Cell::new(false),
+        }
+    }
+
+    /// Called each time that the store was in use.
+    fn is_over(&self) -> bool {
+        if self.at_most > Duration::ZERO && !self.said.replace(true) {
+            let most = words::duration(self.at_most.as_secs_f64());
+            out::note(format!(
+                "waiting for others who use the store, {most} at most"
+            ));
+        }
+        self.since.elapsed() >= self.at_most
+    }
 }
 
 fn quantity<T>(parsed: Option<T>, text: &str, wanted: &str) -> Result<T, Failure> {

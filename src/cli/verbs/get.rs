@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jalon::event::{Body, Made, Shape};
+use jalon::event::{Body, Made};
 use jalon::history::History;
 use jalon_store::content::Content;
 use jalon_store::{LinkMode, LocalStore};
@@ -120,7 +120,7 @@ pub fn find(session: &Session, text: &str) -> Result<(Content, Option<String>), 
     } else {
         of_run(&history, name, run)?
     };
-    let content = made.as_ref().and_then(content_of);
+    let content = made.as_ref().and_then(Made::content);
     match (content, made) {
         (Some(content), Some(made)) => Ok((content, Some(made.path))),
         _ => {
@@ -164,20 +164,4 @@ fn made_in(history: &History<'_>, run: &str, artifact: &str) -> Result<Option<Ma
         }
     }
     Ok(found)
-}
-
-/// The content that an event speaks of.
-pub fn content_of(made: &Made) -> Option<Content> {
-    Some(match made.shape {
-        Shape::File => Content::File {
-            digest: made.digest.parse().ok()?,
-            size: made.size,
-            executable: made.executable,
-        },
-        Shape::Directory => Content::Tree {
-            digest: made.digest.parse().ok()?,
-            size: made.size,
-            files: 0,
-        },
-    })
 }

@@ -28,6 +28,24 @@ fn attempt(file: &File, operation: FlockOperation, path: &Path) -> Result<bool, 
     }
 }
 
+/// Tries until there is something, or until `stop` says so; ever more seldom, at least every 50 ms.
+fn again<T>(
+    attempt: impl Fn() -> Result<Option<T>, IoAt>,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<T>, IoAt> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(done) = attempt()? {
+            return Ok(Some(done));
+        }
+        if stop() {
+            return Ok(None);
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
 /// Held shared by every process that uses a store, exclusively by one that removes from it.
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -59,10 +77,12 @@ impl Lease {
         attempt(&self.file, FlockOperation::LockShared, &self.path).map(|_| ())
     }
 
-    /// Takes it exclusively, if nobody else has it. On `false` it is not held at all, for the kernel
-    /// gives the shared lock up before it tries: call [`Lease::share`] again and look at the disk anew.
-    pub(crate) fn try_exclude(&self) -> Result<bool, IoAt> {
-        try_exclusive(&self.file, &self.path)
+    /// Takes it exclusively once nobody else has it; asks `impatient` between tries, at least every 50 ms.
+    /// On `false` it is not held at all, for the kernel gives the shared lock up before it tries: call
+    /// [`Lease::share`] again and look at the disk anew.
+    pub(crate) fn exclude(&self, impatient: &dyn Fn() -> bool) -> Result<bool, IoAt> {
+        let attempt = || Ok(try_exclusive(&self.file, &self.path)?.then_some(()));
+        Ok(again(attempt, impatient)?.is_some())
     }
 }
 
@@ -96,17 +116,7 @@ impl Flight {
 
     /// Waits for `path`; asks `cancelled` between tries, at least every 50 ms.
     pub(crate) fn start(path: &Path, cancelled: &dyn Fn() -> bool) -> Result<Option<Self>, IoAt> {
-        let mut pause = Duration::from_millis(1);
-        loop {
-            if let Some(flight) = Self::try_start(path)? {
-                return Ok(Some(flight));
-            }
-            if cancelled() {
-                return Ok(None);
-            }
-            thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(50));
-        }
+        again(|| Self::try_start(path), cancelled)
     }
 }
 
