@@ -241,7 +241,7 @@ pub struct DiffArgs {
 pub struct GetArgs {
     /// ARTIFACT, ARTIFACT@RUN or a digest
     pub artifact: String,
-    /// Where to (default: its own path; `-` for standard output)
+    /// Where to (default: its own path; `-` for standard output; a directory, or DIR/, for its name in there)
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
 }

@@ -128,6 +128,26 @@ fn get_fetches_without_running() {
         .expect(0);
     assert!(project.read("sub/dir/a.txt").contains("three"));
     project.jalon(&["get", "nonsense", "-o", "x"]).expect(4);
+    for directory in ["sub/", "new/deep/", "sub/dir", "."] {
+        project
+            .jalon(&["get", "model[a]", "-o", directory])
+            .expect(0);
+        let place = format!("{directory}/a.txt");
+        assert_eq!(project.read(&place), project.read("sub/dir/a.txt"));
+    }
+}
+
+#[test]
+fn get_into_a_directory_needs_a_name() {
+    let project = Project::fixture();
+    project.run_ok(&[]);
+    let shown = project.json(&["show", "model[a]", "--json"]);
+    let digest = shown["digest"].as_str().unwrap();
+    project.jalon(&["gc", "--pin", "model[a]"]).expect(0);
+    let output = project.jalon(&["get", digest, "-o", "sub/"]).expect(2);
+    assert!(output.stderr.contains("no name of its own"), "{output}");
+    project.jalon(&["get", digest, "-o", "sub/x"]).expect(0);
+    assert_eq!(project.read("sub/x"), project.read("models/a.txt"));
 }
 
 /// Runs the first `jalon get …` that was printed, as it was printed.

@@ -156,6 +156,31 @@ fn swapped_files_are_not_believed() {
     assert_all(vec![recovers(&project, "swapped")]);
 }
 
+/// Neither printed nor written to a pipe as a file of nothing.
+#[test]
+fn damage_is_never_handed_out() {
+    let project = Project::fixture();
+    let marker = "a line that is long enough to be found again in the store, byte for byte\n";
+    project.write("raw.txt", marker);
+    project.run_ok(&[]);
+    for file in files_below(&project.store()) {
+        let mut bytes = std::fs::read(&file).unwrap();
+        while let Some(at) = bytes
+            .windows(marker.len())
+            .position(|window| window == marker.as_bytes())
+        {
+            bytes[at + 10] ^= 1;
+            writable(&file);
+            std::fs::write(&file, &bytes).unwrap();
+        }
+    }
+    for place in ["-", "/dev/null"] {
+        let output = project.jalon(&["get", "clean", "-o", place]).expect(6);
+        assert!(output.stderr.contains("damaged"), "{output}");
+        assert_eq!(output.stdout, "");
+    }
+}
+
 #[test]
 fn damage_is_found_by_verify() {
     let project = Project::fixture();

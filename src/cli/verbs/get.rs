@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jalon::event::{Body, Made};
 use jalon::history::History;
 use jalon_store::content::Content;
+use jalon_store::digest::BlobDigest;
 use jalon_store::{LinkMode, LocalStore};
 
 use super::super::args::{Common, GetArgs};
@@ -29,6 +30,7 @@ pub fn get(common: &Common, args: &GetArgs) -> Result<u8, Failure> {
             } else {
                 here(common).join(output)
             };
+            let place = inside(place, path.as_deref())?;
             lay(&session.store, &content, &place)
         }
         None => {
@@ -55,6 +57,23 @@ pub fn get(common: &Common, args: &GetArgs) -> Result<u8, Failure> {
     }
 }
 
+/// The place itself; of one that ends in a slash or is a directory, the place in it under the artifact's own name.
+fn inside(place: PathBuf, path: Option<&str>) -> Result<PathBuf, Failure> {
+    let meant = place.as_os_str().as_encoded_bytes().ends_with(b"/");
+    if !meant && !place.is_dir() {
+        return Ok(place);
+    }
+    let Some(name) = path.and_then(|path| Path::new(path).file_name()) else {
+        let message = format!(
+            "{} is a directory, and a digest has no name of its own",
+            place.display()
+        );
+        let failure = Failure::new(exit::USAGE, "no-name", message);
+        return Err(failure.help("name the file: -o DIRECTORY/NAME"));
+    };
+    Ok(place.join(name))
+}
+
 fn here(common: &Common) -> PathBuf {
     common
         .directory
@@ -69,9 +88,17 @@ fn print(store: &LocalStore, content: &Content) -> Result<u8, Failure> {
                 .help("say where to with -o"),
         );
     };
-    let bytes = store.read_blob(digest)?.unwrap_or_default();
-    out::bytes(&bytes)?;
+    out::bytes(&bytes_of(store, digest)?)?;
     Ok(exit::DONE)
+}
+
+/// What was there a moment ago and cannot be had is damaged: never to be taken for a file of nothing.
+fn bytes_of(store: &LocalStore, digest: &BlobDigest) -> Result<Vec<u8>, Failure> {
+    store.read_blob(digest)?.ok_or_else(|| {
+        let message = format!("the bytes of {} are damaged", digest.short());
+        Failure::new(exit::STORE, "damaged", message)
+            .help("`jalon run` makes them again; `jalon cache verify` looks for more")
+    })
 }
 
 fn lay(store: &LocalStore, content: &Content, place: &Path) -> Result<u8, Failure> {
@@ -80,7 +107,7 @@ fn lay(store: &LocalStore, content: &Content, place: &Path) -> Result<u8, Failur
         (content, found.as_ref().map(|m| m.is_file() || m.is_dir()))
     {
         // A device or a pipe is written to, never replaced.
-        std::fs::write(place, store.read_blob(digest)?.unwrap_or_default())?;
+        std::fs::write(place, bytes_of(store, digest)?)?;
         return Ok(exit::DONE);
     }
     if found.is_some_and(|metadata| metadata.is_dir()) {
