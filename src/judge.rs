@@ -54,12 +54,12 @@ pub struct Observations {
     pub ambient: Ambient,
 }
 
-/// Something declared that is not there or cannot be read.
+/// Something declared that is not there, cannot be read, or may not be written.
 #[derive(Debug)]
 pub struct Unobserved {
     /// Where it was declared.
     pub at: jalon_conf::diagnostic::Location,
-    /// `source`, `code`.
+    /// `source`, `code`, `output`.
     pub what: &'static str,
     /// The source's name or the code pattern.
     pub name: String,
@@ -143,6 +143,7 @@ pub fn observe(
             Err(error) => missed.push(*error),
         }
     }
+    missed.extend(leaving(graph, chosen(), workspace));
     if !missed.is_empty() {
         missed.sort_by(|a, b| (&a.at.file, a.at.offset).cmp(&(&b.at.file, b.at.offset)));
         return Err(missed);
@@ -159,6 +160,29 @@ pub fn observe(
         code,
         ambient,
     })
+}
+
+/// The outputs that would not be written in the project.
+fn leaving(
+    graph: &Graph,
+    chosen: impl Iterator<Item = NodeId>,
+    workspace: &Workspace,
+) -> Vec<Unobserved> {
+    let outputs: FxHashMap<&str, ArtifactId> = chosen
+        .flat_map(|id| graph.makes(id))
+        .map(|id| (graph.artifact(id).path.as_str(), id))
+        .collect();
+    let refused = workspace.fences(outputs.keys().copied());
+    let unobserved = refused.into_iter().map(|(path, outside)| {
+        let artifact = graph.artifact(outputs[path]);
+        Unobserved {
+            at: artifact.at.clone(),
+            what: "output",
+            name: artifact.name.to_string(),
+            error: ObserveError::Outside(outside),
+        }
+    });
+    unobserved.collect()
 }
 
 fn code_of(

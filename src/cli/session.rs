@@ -163,6 +163,7 @@ impl Session {
             link,
             journal,
         )
+        .allow_outside(self.project.graph.pipeline().allow_outside)
     }
 
     /// The lock on the project's files; waits for it unless told not to.

@@ -18,6 +18,7 @@ use crate::observe::Folded;
 use crate::worker::process::Ended;
 use crate::worker::transcript::{self, Kept, Transcript};
 use crate::workspace::fits;
+use crate::workspace::links::Outside;
 
 impl Shop<'_> {
     /// The transcript's blob; what cannot be kept is lost with a notice, and the node goes on.
@@ -65,6 +66,13 @@ impl Shop<'_> {
                     error.help().unwrap_or_default(),
                 )
             };
+            self.workspace
+                .fence_result(&artifact.path)
+                .map_err(|outside| {
+                    let message =
+                        format!("the output {} cannot be taken: {outside}", artifact.name);
+                    Failure::new("outside", message, Outside::HELP)
+                })?;
             let content = if keep {
                 match self.workspace.ingest(&place) {
                     Ok(content) => Some(content),
@@ -97,6 +105,7 @@ impl Shop<'_> {
                     "a directory is declared with a trailing /",
                 )
             })?;
+            self.workspace.unlink(&artifact.path, &content)?;
             outputs.push(NamedContent {
                 name: output.alias.clone(),
                 content,

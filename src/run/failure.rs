@@ -9,6 +9,7 @@ use jalon_store::digest::BlobDigest;
 use crate::event::Problem;
 use crate::worker::process::{Ended, How};
 use crate::workspace::PublishError;
+use crate::workspace::links::Outside;
 
 /// A failure.
 #[derive(Debug)]
@@ -47,7 +48,10 @@ impl Failure {
 
 impl From<PublishError> for Box<Failure> {
     fn from(error: PublishError) -> Box<Failure> {
-        Failure::new("workspace", error.to_string(), "")
+        match &error {
+            PublishError::Outside(_) => Failure::new("outside", error.to_string(), Outside::HELP),
+            _ => Failure::new("workspace", error.to_string(), ""),
+        }
     }
 }
 

@@ -6,13 +6,14 @@
 
 pub mod glob;
 pub mod journal;
+pub mod links;
 pub mod lock;
 mod publish;
 pub mod see;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use jalon_conf::pipeline::{Artifact, Shape};
 use jalon_store::LocalStore;
@@ -23,6 +24,7 @@ use jalon_store::index::StatCache;
 pub use publish::{Laid, PublishError, Rescued};
 
 use self::journal::Journal;
+use self::links::Outside;
 
 /// jalon's own directory in a project.
 pub const PRIVATE_DIRECTORY: &str = ".jalon";
@@ -34,6 +36,10 @@ pub struct Workspace {
     cache: Arc<dyn StatCache>,
     link: jalon_store::LinkMode,
     journal: Option<Journal>,
+    /// Nodes may write out of the project.
+    outside: bool,
+    /// The project's directory, links resolved.
+    real_root: OnceLock<PathBuf>,
     /// Contents that jalon itself made and does not keep: removing them loses nothing.
     disposable: Mutex<rustc_hash::FxHashSet<Content>>,
 }
@@ -56,6 +62,8 @@ pub enum ObserveError {
     Walk(PathBuf, io::Error),
     /// A file cannot be read.
     Ingest(IngestError),
+    /// What a node is to write would not be written in the project.
+    Outside(Outside),
 }
 
 impl std::fmt::Display for ObserveError {
@@ -68,6 +76,7 @@ impl std::fmt::Display for ObserveError {
             ObserveError::Pattern(why) => write!(f, "the pattern is not understood: {why}"),
             ObserveError::Walk(path, error) => write!(f, "cannot read {}: {error}", path.display()),
             ObserveError::Ingest(error) => error.fmt(f),
+            ObserveError::Outside(outside) => outside.fmt(f),
         }
     }
 }
@@ -77,6 +86,7 @@ impl std::error::Error for ObserveError {
         match self {
             ObserveError::Walk(_, error) => Some(error),
             ObserveError::Ingest(error) => Some(error),
+            ObserveError::Outside(outside) => Some(outside),
             _ => None,
         }
     }
@@ -97,6 +107,8 @@ impl Workspace {
             cache,
             link,
             journal,
+            outside: false,
+            real_root: OnceLock::new(),
             disposable: Mutex::default(),
         }
     }
@@ -104,6 +116,12 @@ impl Workspace {
     /// What is remembered of files.
     pub fn cache(&self) -> &dyn StatCache {
         &*self.cache
+    }
+
+    /// The same, where nodes may write out of the project (`[pipeline] allow_outside`).
+    #[must_use]
+    pub fn allow_outside(self, outside: bool) -> Workspace {
+        Workspace { outside, ..self }
     }
 
     /// The project's directory.

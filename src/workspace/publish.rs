@@ -9,6 +9,7 @@ use jalon_store::error::{IngestError, MaterialiseError};
 use jalon_store::pin::Pin;
 
 use super::Workspace;
+use super::links::Outside;
 
 /// Bytes that only the project had, now in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub enum PublishError {
         /// Why.
         source: io::Error,
     },
+    /// It would not be done in the project.
+    Outside(Outside),
     /// The bytes cannot be laid out.
     Materialise(MaterialiseError),
 }
@@ -61,6 +64,7 @@ impl fmt::Display for PublishError {
                 path,
                 source,
             } => write!(f, "cannot {operation} {}: {source}", path.display()),
+            PublishError::Outside(outside) => outside.fmt(f),
             PublishError::Materialise(error) => error.fmt(f),
         }
     }
@@ -71,6 +75,7 @@ impl std::error::Error for PublishError {
         match self {
             PublishError::Rescue(_, error) => Some(error),
             PublishError::Io { source, .. } => Some(source),
+            PublishError::Outside(outside) => Some(outside),
             PublishError::Materialise(error) => Some(error),
         }
     }
@@ -106,6 +111,7 @@ impl Workspace {
     /// # Errors
     /// See [`PublishError`].
     pub fn clear(&self, path: &str) -> Result<Option<Rescued>, PublishError> {
+        self.fence(path).map_err(PublishError::Outside)?;
         let place = self.root.join(path);
         let Ok(metadata) = place.symlink_metadata() else {
             return Ok(None);
@@ -145,6 +151,22 @@ impl Workspace {
             journal.begin(path.as_bytes());
         }
         Ok(rescued)
+    }
+
+    /// A link that a node made there becomes what it leads to: what a hit would lay out, and what no later
+    /// change of something else changes. Nothing where the store does not hold it.
+    ///
+    /// # Errors
+    /// See [`PublishError`].
+    pub fn unlink(&self, path: &str, content: &Content) -> Result<(), PublishError> {
+        let place = self.root.join(path);
+        if !place.is_symlink() || !self.store.has_content(content) {
+            return Ok(());
+        }
+        self.clear(path)?;
+        self.store
+            .materialise(content, &place, self.link)
+            .map_err(PublishError::Materialise)
     }
 
     /// What a node wrote there was taken: from now on it is a result.

@@ -21,6 +21,7 @@ mod history;
 mod json;
 mod lifecycle;
 mod limits;
+mod links;
 mod matrix;
 mod names;
 mod output;

@@ -5,6 +5,8 @@ use std::io::IsTerminal;
 use jalon::event::{Sink, Status};
 use jalon::run::{Materialise, Options, Run, RunError, Setting};
 use jalon::trace::{Lost, Trace};
+use jalon::workspace::ObserveError;
+use jalon::workspace::links::Outside;
 use jalon_conf::{Diagnostic, Severity};
 
 use super::super::args::{Common, MaterialiseArg, RunArgs};
@@ -111,12 +113,11 @@ pub fn refused(session: &Session, error: RunError) -> Failure {
         RunError::Unobserved(all) => {
             let each = all.iter().map(|one| {
                 let message = format!("the {} {}: {}", one.what, one.name, one.error);
-                problem(
-                    "missing-input",
-                    message,
-                    "make the file, or correct the path here",
-                    Some(&one.at),
-                )
+                let (code, help) = match one.error {
+                    ObserveError::Outside(_) => ("outside", Outside::HELP),
+                    _ => ("missing-input", "make the file, or correct the path here"),
+                };
+                problem(code, message, help, Some(&one.at))
             });
             (exit::INVALID, each.collect())
         }
