@@ -9,6 +9,7 @@ pub const MASK: &[u8] = b"***";
 #[derive(Debug, Clone)]
 pub struct Mask {
     automaton: Option<AhoCorasick>,
+    patterns: Vec<Vec<u8>>,
     longest: usize,
 }
 
@@ -38,7 +39,26 @@ impl Mask {
                     .ok()
             })
             .flatten();
-        Mask { automaton, longest }
+        Mask {
+            automaton,
+            patterns: patterns.into_iter().map(<[u8]>::to_vec).collect(),
+            longest,
+        }
+    }
+
+    /// Whether more bytes could make a secret of these, or a longer one.
+    fn may_grow(&self, bytes: &[u8]) -> bool {
+        self.patterns
+            .iter()
+            .any(|pattern| pattern.len() > bytes.len() && pattern.starts_with(bytes))
+    }
+
+    /// Where the first match begins that may not have arrived whole: nowhere is the end.
+    fn open_end(&self, bytes: &[u8], from: usize) -> usize {
+        let first = from.max(bytes.len().saturating_sub(self.longest.saturating_sub(1)));
+        (first..bytes.len())
+            .find(|&at| self.may_grow(&bytes[at..]))
+            .unwrap_or(bytes.len())
     }
 
     /// The text with every secret replaced.
@@ -74,27 +94,27 @@ pub struct Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// Takes a chunk; gives what is certain by now.
+    /// Takes a chunk; gives what is certain by now: all but an end that may be the beginning of a secret.
     pub fn push(&mut self, chunk: &[u8]) -> Vec<u8> {
         let Some(automaton) = &self.mask.automaton else {
             return chunk.to_vec();
         };
         self.held.extend_from_slice(chunk);
-        // A match that starts this late might still grow, or not have arrived whole.
-        let safe = self.held.len().saturating_sub(self.mask.longest - 1);
         let mut out = Vec::with_capacity(self.held.len());
         let mut done = 0;
-        for found in automaton.find_iter(Input::new(&self.held).anchored(Anchored::No)) {
-            if found.start() >= safe {
+        loop {
+            let open = self.mask.open_end(&self.held, done);
+            // What begins before that has arrived whole, and is the longest that begins there.
+            let input = Input::new(&self.held).range(done..).anchored(Anchored::No);
+            let found = automaton.find(input).filter(|found| found.start() < open);
+            let upto = found.map_or(open, |found| found.start());
+            out.extend_from_slice(&self.held[done..upto]);
+            let Some(found) = found else {
+                done = open;
                 break;
-            }
-            out.extend_from_slice(&self.held[done..found.start()]);
+            };
             out.extend_from_slice(MASK);
             done = found.end();
-        }
-        if done < safe {
-            out.extend_from_slice(&self.held[done..safe]);
-            done = safe;
         }
         self.held.drain(..done);
         out
@@ -136,6 +156,20 @@ mod tests {
         assert_eq!(mask.apply(b"x abcdef y abcd"), b"x *** y ***d");
     }
 
+    #[test]
+    fn only_what_may_become_a_secret_is_held_back() {
+        let mask = Mask::new([b"hunter2".as_slice(), b"first line\nsecond line"]);
+        let mut stream = mask.stream();
+        assert_eq!(stream.push(b"Password: "), b"Password: ");
+        assert_eq!(stream.push(b"\n"), b"\n");
+        assert_eq!(stream.push(b"ask the hunter"), b"ask the ");
+        assert_eq!(stream.push(b"x"), b"hunterx");
+        assert_eq!(stream.push(b"second line\n"), b"***\n");
+        assert_eq!(stream.push(b"first line\nsec"), b"");
+        assert_eq!(stream.push(b"\n"), b"***\nsec\n");
+        assert!(stream.end().is_empty());
+    }
+
     proptest! {
         #[test]
         fn chunks_make_no_difference(
@@ -144,7 +178,14 @@ mod tests {
             cuts in prop::collection::vec(0usize..60, 0..6),
         ) {
             let mask = Mask::new(secrets.iter().map(|s| s.as_bytes()));
-            let whole = mask.apply(text.as_bytes());
+            let mut whole = text.clone().into_bytes();
+            if let Some(automaton) = &mask.automaton {
+                whole.clear();
+                automaton.replace_all_with_bytes(text.as_bytes(), &mut whole, |_, _, dst| {
+                    dst.extend_from_slice(MASK);
+                    true
+                });
+            }
             let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c.min(text.len())).collect();
             cuts.sort_unstable();
             let mut stream = mask.stream();
