@@ -177,5 +177,5 @@ fn going_on(session: &Session, id: &str, node: &str) -> Option<Vec<u8>> {
     let live: PathBuf = [PRIVATE_DIRECTORY, "live", id, &format!("{number}.out")]
         .iter()
         .collect();
-    std::fs::read(session.project.root.join(live)).ok()
+    transcript::going_on(&session.project.root.join(live)).ok()
 }
