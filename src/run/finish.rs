@@ -82,8 +82,8 @@ fn kept(
     content: &Content,
     state: State,
 ) -> Result<(), PublishError> {
-    let current = shop.workspace.current(&artifact.path).ok().flatten();
-    if current == Some(*content) {
+    let current = shop.workspace.current(&artifact.path);
+    if matches!(current, Ok(Some(current)) if current == *content) {
         return Ok(());
     }
     let wanted = match options.materialise {
@@ -94,7 +94,8 @@ fn kept(
     // What just ran was laid out by the node itself: if it differs now, somebody changed it since.
     let wanted = wanted || (state == State::Ran && options.materialise != Materialise::None);
     if !wanted || (!shop.store.has_content(content) && shop.store.is_read_only()) {
-        if current.is_some() {
+        // What cannot be read is not the right content either; clearing says what is wrong with it.
+        if !matches!(current, Ok(None)) {
             shop.rescued(shop.workspace.clear(&artifact.path)?);
         }
         return Ok(());

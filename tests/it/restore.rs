@@ -110,6 +110,17 @@ fn materialise_all_and_none() {
     );
 }
 
+/// Nor does what cannot be read pass for what was made.
+#[test]
+fn what_cannot_be_read_does_not_stay_where_a_result_was() {
+    let project = Project::fixture();
+    project.run_ok(&["metrics"]);
+    project.remove("data/clean.txt");
+    std::os::unix::fs::symlink("clean.txt", project.path("data/clean.txt")).unwrap();
+    project.run_ok(&["metrics"]);
+    assert!(!project.exists("data/clean.txt"), "a link to itself");
+}
+
 #[test]
 fn get_fetches_without_running() {
     let project = Project::fixture();
