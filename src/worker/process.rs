@@ -370,7 +370,9 @@ impl<'a> Watch<'a> {
             {
                 return;
             }
-            self.stop_if_due(cancel);
+            if ended.is_none() {
+                self.stop_if_due(cancel);
+            }
             let wait = self.wait(ended.is_some(), pidfd.is_some());
             let ready = wait_for(
                 child,
@@ -378,7 +380,7 @@ impl<'a> Watch<'a> {
                 &cancel.wake,
                 open,
                 ended.is_some(),
-                self.asked.is_some(),
+                self.asked.is_some() || ended.is_some(),
                 wait,
             );
             let mut buffer = [0u8; 32 * 1024];
@@ -471,8 +473,8 @@ impl<'a> Watch<'a> {
         let (status, user, system, max_rss) = reap(child);
         let wall = self.started.elapsed();
         let how = match (self.asked, status.code(), status.signal()) {
-            // It was asked to end and did its work all the same: believe the work.
-            (Some(_), Some(0), _) => How::Exit(0),
+            // Whatever it exits with: many a program that is asked to end stops amid its work and calls that
+            // success, and nobody can tell it from one that had just done all of it.
             (Some((_, true)), ..) => How::TimedOut,
             (Some((_, false)), ..) => How::Cancelled,
             (None, Some(code), _) => How::Exit(code),

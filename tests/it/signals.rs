@@ -142,3 +142,34 @@ fn an_interrupted_run_is_in_the_log() {
     let output = project.jalon(&["log"]).expect(0);
     assert!(output.stdout.contains("interrupted"), "{output}");
 }
+
+const POLITE: &str = r#"
+[defaults]
+pass_env = ["LOG"]
+[node.n]
+cmd = '''trap "exit 0" TERM; echo n >> "$LOG"; echo half > {{out.x}}
+while [ ! -e whole ]; do sleep 0.02; done; echo whole >> {{out.x}}'''
+out = { x = "x" }
+"#;
+
+/// A node that stops amid its work when it is asked to, and calls that success, has not succeeded.
+#[test]
+fn half_of_the_work_is_no_result() {
+    let project = Project::new(POLITE);
+    let running = project.start(&["run"]);
+    wait_until("half is written", || project.exists("x"));
+    running.signal("TERM");
+    running.wait().expect(143);
+    project.write("whole", "");
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["n", "n"]);
+    assert_eq!(project.read("x"), "half\nwhole\n");
+}
+
+#[test]
+fn half_of_the_work_in_all_the_time_is_no_result() {
+    let project = Project::new(&POLITE.replace("[node.n]", "[node.n]\ntimeout = \"500ms\""));
+    let run = project.run(&[]);
+    assert_eq!(run.output.code, 1, "{}", run.output);
+    assert_eq!(run.node("n")["error"]["code"], "timeout", "{}", run.output);
+}
