@@ -16,7 +16,7 @@ use jalon_store::content::Content;
 use jalon_store::digest::BlobDigest;
 use jalon_store::outcome::ActionRecord;
 
-use super::bus::Bus;
+use super::bus::{Bus, Told};
 use super::checkpoint::{Checkpoint, Found};
 use super::failure::{Failure, failure_of, is_worth_another};
 use super::private::write_once;
@@ -341,16 +341,8 @@ impl Shop<'_> {
             trace: Shop::traces(node).then_some(&trace),
         };
         let name = node.name.to_string();
-        let mut live = |stream, bytes: &[u8]| {
-            if !bytes.is_empty() {
-                let text = String::from_utf8_lossy(bytes).into_owned();
-                self.bus.emit(Body::NodeOutput {
-                    node: name.clone(),
-                    stream,
-                    text,
-                });
-            }
-        };
+        let mut told = Told::new(self.bus, &name);
+        let mut live = |stream, bytes: &[u8]| told.push(stream, bytes);
         let ended = self.executor.execute(
             &request,
             self.cancel,
@@ -358,6 +350,7 @@ impl Shop<'_> {
             &mut transcript,
             &mut live,
         );
+        told.end();
         let tail = transcript.tail();
         let transcript = self.keep(transcript);
         let told = |mut failure: Box<Failure>| {

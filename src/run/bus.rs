@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::event::{Body, Event, Notice, SCHEMA, Sink};
+use crate::worker::text::Decoder;
 
 /// The event stream of a run.
 pub struct Bus {
@@ -67,5 +68,40 @@ impl Bus {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one process prints, told as it comes.
+pub struct Told<'a> {
+    bus: &'a Bus,
+    node: &'a str,
+    streams: [Decoder; 2],
+}
+
+impl<'a> Told<'a> {
+    /// By the node of this name, or by `finally.NAME`.
+    pub fn new(bus: &'a Bus, node: &'a str) -> Told<'a> {
+        let streams = [Decoder::default(), Decoder::default()];
+        Told { bus, node, streams }
+    }
+
+    /// Stream 1 or 2.
+    pub fn push(&mut self, stream: u8, bytes: &[u8]) {
+        let text = self.streams[usize::from(stream != 1)].push(bytes);
+        self.say(stream, text);
+    }
+
+    /// Nothing more comes.
+    pub fn end(mut self) {
+        for (stream, decoder) in std::mem::take(&mut self.streams).into_iter().enumerate() {
+            self.say(stream as u8 + 1, decoder.end());
+        }
+    }
+
+    fn say(&self, stream: u8, text: String) {
+        if !text.is_empty() {
+            let node = self.node.to_owned();
+            self.bus.emit(Body::NodeOutput { node, stream, text });
+        }
     }
 }

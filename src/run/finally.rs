@@ -6,6 +6,7 @@ use std::time::Instant;
 use jalon_conf::pipeline::{Finally, RunField, When};
 
 use super::attempt::Shop;
+use super::bus::Told;
 use super::render::{self, Words};
 use crate::event::{Problem, Status};
 use crate::report::tally::{Summary, final_status};
@@ -108,16 +109,8 @@ fn one(
         trace: None,
     };
     let name = format!("finally.{}", finally.name);
-    let mut live = |stream, bytes: &[u8]| {
-        if !bytes.is_empty() {
-            let text = String::from_utf8_lossy(bytes).into_owned();
-            shop.bus.emit(crate::event::Body::NodeOutput {
-                node: name.clone(),
-                stream,
-                text,
-            });
-        }
-    };
+    let mut told = Told::new(shop.bus, &name);
+    let mut live = |stream, bytes: &[u8]| told.push(stream, bytes);
     let ended = shop.executor.execute(
         &request,
         &cancel,
@@ -125,6 +118,7 @@ fn one(
         &mut transcript,
         &mut live,
     );
+    told.end();
     let tail = transcript.tail();
     if let (crate::worker::transcript::Kept::File(path), _) = transcript.finish() {
         crate::worker::transcript::discard(&path);

@@ -8,5 +8,6 @@ pub mod mask;
 pub mod observed;
 pub mod process;
 mod spawn;
+pub mod text;
 pub mod trace;
 pub mod transcript;

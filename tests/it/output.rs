@@ -172,3 +172,25 @@ fn nothing_takes_no_time() {
     let plan = project.jalon(&["plan", "--json"]);
     assert!(!plan.stdout.contains("-0.0"), "{plan}");
 }
+
+/// A character that is written in two goes is told as one.
+#[test]
+fn characters_are_told_whole() {
+    let project = Project::new(
+        r"
+[node.a]
+cmd = '''printf 'caf\303'; sleep 0.3; printf '\251\n'; printf '\377'
+'''
+",
+    );
+    let events = project.path("events");
+    project.run_ok(&["--events", events.to_str().unwrap()]);
+    let text: String = fs::read_to_string(events)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|event| event["event"] == "node.output")
+        .map(|event| event["text"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(text, "café\n\u{fffd}");
+}
