@@ -43,6 +43,8 @@ fn normalise(text: &str, project: &Project) -> String {
         }
         out += &replaced(&word);
     }
+    // Only what is worth telling is told, and how long things take is not the same everywhere.
+    let out = out.replace("; TIME saved", "");
     // Columns are as wide as what stood in them.
     let lines: Vec<String> = out
         .lines()

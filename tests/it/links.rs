@@ -117,6 +117,7 @@ pass_env = ["LOG", "FAR"]
 cmd = '''echo n >> "$LOG"; mkdir -p versions/5; echo five > versions/5/f
 ln -s versions/5/f {{out.file}}; ln -s versions/5 {{out.directory}}'''
 [node.n.out]
+versions = "versions/"
 file = "latest"
 directory = "newest/"
 "#;
