@@ -278,16 +278,12 @@ impl Session {
         let sight = Sight::new(graph, &self.machine, &workspace, &self.store);
         let judge = Judge::new(graph, &sight, &observations);
         let history = History::new(&self.store, &self.project.name);
-        let plan = plan::plan(&plan::Inputs {
-            graph,
-            selection: &self.selection,
-            forced: &self.forced,
-            sources: &observations.sources,
-            judge: &judge,
-            store: &self.store,
-            workspace: &workspace,
-            history: &history,
-        });
+        let plan = plan::plan(&plan::Inputs::new(
+            judge,
+            &self.selection,
+            &self.forced,
+            &history,
+        ));
         let plan = plan.map_err(|error| error.to_string())?;
         let nodes = graph.pipeline().nodes.iter().zip(&plan.verdicts);
         Ok(nodes
@@ -356,8 +352,8 @@ impl Session {
     }
 
     fn collect(&self, max_size: Option<u64>) -> Result<(), String> {
-        let roots = roots::roots(&self.store, None).map_err(|error| error.to_string())?;
-        let collected = self.store.gc(&roots, GcPolicy { max_size }, false);
+        let roots = || roots::roots(&self.store, None);
+        let collected = self.store.gc(roots, GcPolicy { max_size }, &|| true);
         collected.map(drop).map_err(|error| error.to_string())
     }
 }
