@@ -22,6 +22,8 @@ pub mod field {
     pub const PLATFORM: &str = "platform";
     /// Shell or program and arguments, references unexpanded.
     pub const COMMAND: &str = "command";
+    /// The working directory, where it is not the project's.
+    pub const DIRECTORY: &str = "directory";
     /// A declared code file.
     pub const CODE: &str = "code";
     /// A leaf of a declared subtree of the parameters.
@@ -36,6 +38,8 @@ pub mod field {
     pub const IN: &str = "in";
     /// What an artifact it reads holds.
     pub const INPUT: &str = "input";
+    /// What a stateful output held before.
+    pub const STATE: &str = "state";
     /// Where an output is to lie, and what it is to be.
     pub const OUT: &str = "out";
     /// What was found at a path that an earlier execution was seen to use.
@@ -60,6 +64,8 @@ pub struct Facts<'a> {
     pub code: &'a [(String, Content)],
     /// The contents of what it reads, in the order of [`Graph::reads`].
     pub inputs: &'a [&'a Content],
+    /// What its stateful outputs hold, by alias.
+    pub state: &'a [(String, Option<Content>)],
 }
 
 /// The derivation of a node.
@@ -75,6 +81,9 @@ pub fn derivation(graph: &Graph, node: &Node, facts: Facts<'_>) -> Derivation {
         list.text(field::PLATFORM, what, value);
     }
     command(&mut list, node);
+    if let Some(directory) = &node.directory {
+        list.text(field::DIRECTORY, "", directory);
+    }
     for (path, content) in facts.code {
         list.content(field::CODE, path, content);
     }
@@ -93,12 +102,16 @@ pub fn derivation(graph: &Graph, node: &Node, facts: Facts<'_>) -> Derivation {
         list.text(field::ENV, name, value);
     }
     inputs(&mut list, graph, node, facts.inputs);
+    for (alias, content) in facts.state {
+        let held = content.as_ref().map_or(FieldValue::Absent, content_value);
+        list.push(field::STATE, alias, held);
+    }
     for output in &node.outputs {
         let artifact = graph.artifact(output.artifact);
-        let shape = if artifact.shape == Shape::Directory {
-            "directory"
-        } else {
-            "file"
+        let shape = match artifact.shape {
+            Shape::Directory => "directory",
+            Shape::Any => "any",
+            Shape::File | Shape::Glob => "file",
         };
         list.json(field::OUT, &output.alias, &[&artifact.path, shape]);
     }
@@ -169,6 +182,11 @@ fn command(list: &mut List, node: &Node) {
                 list.text(field::COMMAND, &format!("argument {position}"), &text);
             }
         }
+        Command::Lines(lines) => {
+            for (position, line) in lines.iter().enumerate() {
+                list.text(field::COMMAND, &format!("line {}", position + 1), line);
+            }
+        }
     }
 }
 
@@ -235,10 +253,13 @@ fn inputs(list: &mut List, graph: &Graph, node: &Node, contents: &[&Content]) {
             let artifact = graph.artifact(id);
             let name = artifact.name.to_string();
             if let Some(content) = contents.next() {
-                list.content(field::INPUT, &name, content);
+                let part = input.within.as_ref();
+                let what = part.map_or_else(|| name.clone(), |part| format!("{name}/{part}"));
+                list.content(field::INPUT, &what, content);
             }
             bound.push(name);
             bound.push(artifact.path.clone());
+            bound.extend(input.within.clone());
         }
         let bound: Vec<&str> = bound.iter().map(String::as_str).collect();
         list.json(field::IN, &input.alias, &bound);

@@ -180,7 +180,8 @@ impl Graph {
     pub fn find(&self, name: &str) -> Option<NodeId> {
         let base = name.split('[').next().unwrap_or(name);
         self.nodes_by_name
-            .get(base)?
+            .get(name)
+            .or_else(|| self.nodes_by_name.get(base))?
             .iter()
             .copied()
             .find(|&id| self.node(id).name.to_string() == name)
@@ -190,7 +191,8 @@ impl Graph {
     pub fn find_artifact(&self, name: &str) -> Option<ArtifactId> {
         let base = name.split('[').next().unwrap_or(name);
         self.artifacts_by_name
-            .get(base)?
+            .get(name)
+            .or_else(|| self.artifacts_by_name.get(base))?
             .iter()
             .copied()
             .find(|&id| self.artifact(id).name.to_string() == name)
@@ -325,7 +327,7 @@ impl<'g> Picked<'g> {
     fn selector(&mut self, selector: &Selector) -> bool {
         let graph = self.graph;
         match selector {
-            Selector::Name { base, .. } => {
+            Selector::Name { base, matches } => {
                 let none = Vec::new();
                 let artifacts = graph.artifacts_by_name.get(base).unwrap_or(&none);
                 let mut found = false;
@@ -350,7 +352,7 @@ impl<'g> Picked<'g> {
                         self.node(id);
                     }
                 }
-                found
+                found || matches.is_none() && self.family(base)
             }
             Selector::Tag(tag) => {
                 let mut found = false;
@@ -362,8 +364,23 @@ impl<'g> Picked<'g> {
                 }
                 found
             }
-            Selector::Path(path) => self.path(path),
+            Selector::Path(path) => self.family(path) || self.path(path),
         }
+    }
+
+    /// The nodes whose names are of dvc.yaml's kind: `sub/dvc.yaml:train`, all `build@…` for `build`, or all
+    /// of a file for its path.
+    fn family(&mut self, name: &str) -> bool {
+        let graph = self.graph;
+        let mut found = false;
+        for (id, node) in graph.pipeline.nodes.iter().enumerate() {
+            let rest = node.name.base.strip_prefix(name);
+            if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['@', ':'])) {
+                found = true;
+                self.node(NodeId(id as u32));
+            }
+        }
+        found
     }
 
     /// The artifact at that path, or the one whose directory it lies in, or all below that directory.

@@ -12,6 +12,7 @@ use jalon_store::content::Content;
 use jalon_store::digest::{ActionKey, WeakKey};
 use jalon_store::error::ReadError;
 use jalon_store::outcome::ActionRecord;
+use jalon_store::tree::Entry;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
@@ -33,7 +34,13 @@ pub struct Judged {
     pub undeclared: Arc<Vec<String>>,
     /// Whether there is an outcome cannot be told before what this output holds is known.
     pub unsettled: Option<ArtifactId>,
+    /// What its stateful outputs hold, by alias; nothing where that cannot be found out: then no outcome
+    /// is believed and none is kept.
+    pub state: Option<State>,
 }
+
+/// What stateful outputs hold, by alias.
+pub type State = Vec<(String, Option<Content>)>;
 
 impl Judged {
     /// The strong key of the outcome, or the one that running would give if nothing undeclared is read.
@@ -65,6 +72,8 @@ pub struct Unobserved {
     pub name: String,
     /// Why.
     pub error: ObserveError,
+    /// How to get it, where that is known.
+    pub obtain: Option<String>,
 }
 
 /// Takes the digests of all sources and code files that the selected nodes name, in parallel.
@@ -102,6 +111,7 @@ pub fn observe(
                     what: "source",
                     name,
                     error,
+                    obtain: artifact.obtain.clone(),
                 })
             };
             workspace.source(artifact).map(Some).map_err(missed)
@@ -131,6 +141,7 @@ pub fn observe(
                     what: "code",
                     name,
                     error,
+                    obtain: None,
                 })
             };
             (pattern, workspace.code(pattern).map_err(missed))
@@ -271,14 +282,75 @@ impl<'a> Judge<'a> {
     }
 
     /// The recipe of a node whose inputs have these contents, in the order of [`Graph::reads`].
-    pub fn derivation(&self, id: NodeId, inputs: &[&Content]) -> Derivation {
+    fn derivation(&self, id: NodeId, inputs: &[&Content], state: &State) -> Derivation {
         let code = &self.observations.code[id.0 as usize];
+        let narrowed = self.narrowed(id, inputs);
+        let inputs: Vec<&Content> = narrowed.iter().collect();
         let facts = Facts {
             ambient: &self.observations.ambient,
             code,
-            inputs,
+            inputs: &inputs,
+            state,
         };
         action::derivation(self.graph, self.graph.node(id), facts)
+    }
+
+    /// Of an input that counts in part, that part; all of it where it has no such part.
+    fn narrowed(&self, id: NodeId, inputs: &[&Content]) -> Vec<Content> {
+        let bound = &self.graph.node(id).inputs;
+        let within = bound
+            .iter()
+            .flat_map(|input| input.artifacts.iter().map(|_| input.within.as_deref()));
+        let parts = inputs.iter().zip(within).map(|(whole, within)| {
+            within
+                .and_then(|within| self.part(**whole, within))
+                .unwrap_or(**whole)
+        });
+        parts.collect()
+    }
+
+    fn part(&self, whole: Content, within: &str) -> Option<Content> {
+        within.split('/').try_fold(whole, |here, name| {
+            let Content::Tree { digest, .. } = here else {
+                return None;
+            };
+            let tree = self.sight.store.read_tree(&digest).ok()??;
+            Some(match *tree.get(name.as_bytes())? {
+                Entry::File {
+                    digest,
+                    size,
+                    executable,
+                } => Content::File {
+                    digest,
+                    size,
+                    executable,
+                },
+                Entry::Directory {
+                    digest,
+                    size,
+                    files,
+                } => Content::Tree {
+                    digest,
+                    size,
+                    files,
+                },
+                Entry::Symlink { .. } => return None,
+            })
+        })
+    }
+
+    /// What the stateful outputs of a node hold now.
+    fn state(&self, id: NodeId) -> Option<State> {
+        let outputs = self.graph.node(id).outputs.iter();
+        let stateful = outputs.filter(|output| self.graph.artifact(output.artifact).stateful);
+        let held = stateful.map(|output| {
+            let path = &self.graph.artifact(output.artifact).path;
+            Some((
+                output.alias.clone(),
+                self.sight.workspace.current(path).ok()?,
+            ))
+        });
+        held.collect()
     }
 
     /// Judges a node. `values` are asked where an earlier execution read an output that it does not declare.
@@ -291,15 +363,17 @@ impl<'a> Judge<'a> {
         inputs: &[&Content],
         values: Values<'_>,
     ) -> Result<Judged, ReadError> {
-        let derivation = self.derivation(id, inputs);
+        let state = self.state(id);
+        let derivation = self.derivation(id, inputs, state.as_ref().unwrap_or(&Vec::new()));
         let mut judged = Judged {
             weak: derivation.weak_key(),
             derivation: Arc::new(derivation),
             found: None,
             undeclared: Arc::default(),
             unsettled: None,
+            state,
         };
-        if is_cached(self.graph.node(id)) {
+        if is_cached(self.graph.node(id)) && judged.state.is_some() {
             match self.find(id, &judged.weak, values)? {
                 Lookup::Known(record, observed) => {
                     judged.found = Some(record.into());

@@ -82,7 +82,7 @@ impl Selector {
             return Ok(Selector::Path(text.into()));
         }
         let Some(open) = bracket else {
-            return match crate::check::bad_name(text) {
+            return match bad_target(text) {
                 Some(problem) => Err(problem),
                 None => Ok(Selector::Name {
                     base: text.into(),
@@ -134,6 +134,12 @@ fn values_match(matches: &[Match], instance: &Instance) -> bool {
             .iter()
             .any(|(k, v)| k == key && (v == value || value == "*")),
     })
+}
+
+/// Why nothing can have this name: dvc.yaml's stages are called `build@eu` and `dvc.yaml:build` too.
+fn bad_target(text: &str) -> Option<String> {
+    let parts: Vec<&str> = text.split(['@', ':']).collect();
+    parts.iter().find_map(|part| crate::check::bad_name(part))
 }
 
 fn one_match(text: &str) -> Result<Match, String> {

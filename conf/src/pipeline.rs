@@ -75,6 +75,13 @@ pub struct Artifact {
     pub keep: Keep,
     /// What reports make of it.
     pub kind: Kind,
+    /// Its producer goes on from what lies there: it is not removed before a run, and what it held
+    /// is part of the key.
+    pub stateful: bool,
+    /// For a source written as a pattern: paths (with all below them) that do not count, since others make them.
+    pub except: Vec<String>,
+    /// How to get it, where that is known: said when it is missing.
+    pub obtain: Option<String>,
     /// Where it was declared.
     pub at: Location,
 }
@@ -88,7 +95,8 @@ pub enum Shape {
     Directory,
     /// A source that is written as a pattern: any number of files.
     Glob,
-    /// A source written without a trailing `/` or a wildcard: a file or a directory, as found.
+    /// A file or a directory, as found: a source written without a trailing `/` or a wildcard, or an
+    /// output whose definition does not say.
     Any,
 }
 
@@ -129,10 +137,18 @@ pub struct Node {
     pub params: Vec<(String, Value)>,
     /// `env`: hashed.
     pub env: BTreeMap<String, String>,
-    /// `pass_env`: visible, not hashed.
+    /// `pass_env`: visible, not hashed; `*` is every variable.
     pub pass_env: Vec<String>,
     /// `secrets`: visible, never hashed, masked.
     pub secrets: Vec<(String, Location)>,
+    /// Variables that hold the place of a project-relative directory, unless the caller has set them; not
+    /// hashed, for the same project elsewhere has the same keys.
+    pub root_env: Vec<(String, String)>,
+    /// Where it runs: a project-relative directory, or the project's own.
+    pub directory: Option<String>,
+    /// Files that count by [`Node::params`] only, although the command may read them whole: to read
+    /// one is no undeclared dependency on its content.
+    pub partly_read: Vec<String>,
     /// `after`: order without data.
     pub after: Vec<NodeId>,
     /// `tags`.
@@ -164,6 +180,9 @@ pub enum Command {
     Shell(Vec<Piece>),
     /// An array: executed as it is.
     Exec(Vec<Word>),
+    /// Commands that go, one after the other until one fails, to the shell that the caller uses
+    /// (`$SHELL`, else `/bin/sh`), each to a shell of its own.
+    Lines(Vec<String>),
 }
 
 /// One element of an array command.
@@ -221,6 +240,8 @@ pub struct Input {
     pub artifacts: Vec<ArtifactId>,
     /// Written with a selector: a list even where it has one element.
     pub list: bool,
+    /// The path inside its one artifact, a directory, that alone counts.
+    pub within: Option<String>,
     /// Where it was written.
     pub at: Location,
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use jalon_conf::pipeline::NodeId;
+use jalon_conf::pipeline::{ArtifactId, NodeId};
 use rustc_hash::FxHashSet;
 
 use super::territory::{parents, trimmed};
@@ -17,6 +17,8 @@ pub struct Declared {
     pub writes: FxHashSet<Vec<u8>>,
     /// Nodes whose outputs may be read undeclared.
     pub after: Vec<NodeId>,
+    /// Outputs of which a part is declared: what is read of the rest is known in time, and counts.
+    pub parts: Vec<ArtifactId>,
 }
 
 impl Declared {
@@ -25,16 +27,25 @@ impl Declared {
         let node = graph.node(id);
         let bytes = |path: &str| trimmed(path.as_bytes()).to_vec();
         let mut reads = FxHashSet::default();
-        for artifact in graph.reads(id) {
-            let words = workspace
-                .words(graph.artifact(artifact))
-                .unwrap_or_default();
-            reads.extend(
-                words
-                    .iter()
-                    .map(|path| trimmed(path.as_os_str().as_bytes()).to_vec()),
-            );
+        let mut parts = Vec::new();
+        for input in &node.inputs {
+            for &artifact in &input.artifacts {
+                let path = &graph.artifact(artifact).path;
+                if let Some(within) = &input.within {
+                    reads.insert(bytes(&format!("{path}/{within}")));
+                    parts.push(artifact);
+                    continue;
+                }
+                let words = workspace.words(graph.artifact(artifact));
+                reads.extend(
+                    words
+                        .unwrap_or_default()
+                        .iter()
+                        .map(|path| trimmed(path.as_os_str().as_bytes()).to_vec()),
+                );
+            }
         }
+        reads.extend(node.partly_read.iter().map(|path| bytes(path)));
         for (pattern, _) in &node.code {
             let files = workspace.code(pattern).unwrap_or_default();
             reads.extend(files.iter().map(|(path, _)| bytes(path)));
@@ -50,6 +61,7 @@ impl Declared {
             reads,
             writes,
             after: node.after.clone(),
+            parts,
         }
     }
 

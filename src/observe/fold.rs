@@ -185,7 +185,9 @@ impl<'a, 'o> Fold<'a, 'o> {
         }
         if let Some((artifact, _)) = self.sight.territory.output(path) {
             let producer = self.graph.artifact(artifact).producer;
-            if !producer.is_some_and(|producer| self.declared.after.contains(&producer)) {
+            let ordered = self.declared.parts.contains(&artifact)
+                || producer.is_some_and(|producer| self.declared.after.contains(&producer));
+            if !ordered {
                 let path = String::from_utf8_lossy(path).into_owned();
                 self.trespasses.push(Trespass { path, artifact });
                 return false;

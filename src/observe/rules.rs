@@ -43,6 +43,15 @@ const HOME_CACHES: [&str; 12] = [
     ".npm/_cacache",
 ];
 
+/// What tools that keep versions leave beside the files that they keep.
+const VERSIONING: [&str; 5] = [
+    ".dvc",
+    ".dvcignore",
+    ".gitattributes",
+    ".gitignore",
+    ".gitmodules",
+];
+
 /// The rules, with their places on this machine.
 #[derive(Debug)]
 pub struct Rules {
@@ -112,6 +121,7 @@ impl Rules {
             CACHES
                 .iter()
                 .chain(&PRIVATE)
+                .chain(&VERSIONING)
                 .any(|one| one.as_bytes() == name)
                 || name.ends_with(b".pyc")
         };

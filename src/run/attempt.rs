@@ -4,7 +4,7 @@
 //! success, their bytes stored before the record that names them; a failure leaves no record. Knows
 //! nothing of the graph's order or of resources.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -123,7 +123,7 @@ impl Shop<'_> {
     pub fn work(&self, job: &Job) -> Done {
         let node = self.graph().node(job.node);
         let mut flight = None;
-        if is_cached(node) && !self.store.is_read_only() {
+        if is_cached(node) && job.judged.state.is_some() && !self.store.is_read_only() {
             flight = match self
                 .store
                 .flight(&job.judged.weak, &|| self.cancel.raised())
@@ -196,10 +196,37 @@ impl Shop<'_> {
             return Err(Done::Missing(gone));
         }
         for output in &node.outputs {
-            let path = &self.graph().artifact(output.artifact).path;
-            self.rescued(self.workspace.prepare(path).map_err(failed)?);
+            let artifact = self.graph().artifact(output.artifact);
+            if artifact.stateful {
+                self.workspace.go_on(&artifact.path).map_err(failed)?;
+            } else {
+                self.rescued(self.workspace.prepare(&artifact.path).map_err(failed)?);
+            }
         }
         Ok(())
+    }
+
+    /// What a failed attempt left is taken away; a stateful output holds again what it held.
+    fn restore(&self, job: &Job, node: &Node) -> Result<(), PublishError> {
+        for output in &node.outputs {
+            let artifact = self.graph().artifact(output.artifact);
+            let state = job.judged.state.iter().flatten();
+            let held = state
+                .filter(|(alias, _)| artifact.stateful && *alias == output.alias)
+                .find_map(|(_, content)| *content);
+            let rescued = match held {
+                Some(content) => self.workspace.lay(&artifact.path, &content)?.rescued,
+                None => self.workspace.prepare(&artifact.path)?,
+            };
+            self.rescued(rescued);
+        }
+        Ok(())
+    }
+
+    /// The shell that the caller uses.
+    fn shell(&self) -> Option<&OsStr> {
+        let shell = self.machine.variables.get(OsStr::new("SHELL"));
+        shell.map(|shell| shell.as_os_str())
     }
 
     /// Says how to get back what had to be moved out of the way.
@@ -245,7 +272,7 @@ impl Shop<'_> {
             };
             if attempt > node.retries.max
                 || !is_worth_another(node, &failure)
-                || !self.pause(node, attempt, &failure)
+                || !self.pause(job, node, attempt, &failure)
             {
                 return if self.cancel.raised() && failure.problem.code == "cancelled" {
                     Done::Cancelled
@@ -258,7 +285,7 @@ impl Shop<'_> {
     }
 
     /// Between two attempts: says so, waits, clears what the failed one left. False when there is to be no other.
-    fn pause(&self, node: &Node, attempt: u32, failure: &Failure) -> bool {
+    fn pause(&self, job: &Job, node: &Node, attempt: u32, failure: &Failure) -> bool {
         let wait = node.retries.wait;
         self.bus.emit(Body::NodeRetrying {
             node: node.name.to_string(),
@@ -275,14 +302,7 @@ impl Shop<'_> {
                 Duration::from_millis(20).min(until.saturating_duration_since(Instant::now())),
             );
         }
-        !self.cancel.raised()
-            && node.outputs.iter().all(|output| {
-                let path = &self.graph().artifact(output.artifact).path;
-                self.workspace
-                    .prepare(path)
-                    .map(|rescued| self.rescued(rescued))
-                    .is_ok()
-            })
+        !self.cancel.raised() && self.restore(job, node).is_ok()
     }
 
     fn checkpoint(&self, job: &Job, node: &Node) -> Result<Option<Checkpoint>, Box<Failure>> {
@@ -331,9 +351,19 @@ impl Shop<'_> {
             ours: &ours,
             look: strict.as_ref().map_or(sight as &dyn Look, |strict| strict),
         };
+        let root = &self.project.root;
+        let directory = node
+            .directory
+            .as_ref()
+            .map(|directory| root.join(directory));
+        let cwd = directory.as_deref().unwrap_or(root);
+        if !cwd.is_dir() {
+            let message = format!("there is no directory {} to work in", cwd.display());
+            return Err(Some(Failure::new("no-directory", message, "make it")));
+        }
         let request = process::Request {
             argv: &argv,
-            cwd: &self.project.root,
+            cwd,
             env: &env,
             stdin: None,
             timeout: node.timeout,
@@ -406,10 +436,13 @@ impl Shop<'_> {
             inputs: &inputs,
             outputs: &outputs,
             params_file: params.as_deref(),
+            shell: self.shell(),
             run: None,
         };
         let argv = render::argv(&node.command, &words);
-        let mut env = environment::of_node(&self.machine.variables, node).map_err(|unset| {
+        let root = &self.project.root;
+        let variables = &self.machine.variables;
+        let mut env = environment::of_node(variables, node, root).map_err(|unset| {
             let message = format!("the secret {} is not set", unset.join(", "));
             Some(Failure::new(
                 "missing-secret",

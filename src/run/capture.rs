@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use jalon_conf::pipeline::{Keep, Node};
-use jalon_store::action::{PathEntry, Seen, strong_key};
+use jalon_conf::pipeline::{Keep, Node, Output};
+use jalon_store::action::{Derivation, Field, PathEntry, Seen, strong_key};
 use jalon_store::digest::BlobDigest;
 use jalon_store::error::{IngestError, WriteError};
 use jalon_store::outcome::{
@@ -13,6 +13,7 @@ use jalon_store::outcome::{
 use super::attempt::{Job, Ran, Shop};
 use super::failure::Failure;
 use super::observed::paths;
+use crate::action::{content_value, field};
 use crate::judge::is_cached;
 use crate::observe::Folded;
 use crate::worker::process::Ended;
@@ -174,13 +175,17 @@ impl Shop<'_> {
             attestation,
             made,
         };
-        let kept =
-            is_cached(node).then(
-                || match unfit.or_else(|| self.moved(job, node).map(changed)) {
-                    Some(why) => Err(why),
-                    None => self.put(job, node, &mut record, observed),
-                },
-            );
+        let unknown = job.judged.state.is_none();
+        let unfit = unfit.or_else(|| unknown.then(|| "what its outputs held is not known".to_owned()));
+        let derivation = &job.judged.derivation;
+        let kept = is_cached(node).then(
+            || match unfit.or_else(|| self.moved(job, node).map(changed)) {
+                Some(why) => Err(why),
+                None => self
+                    .put(derivation, node, &mut record, observed.clone())
+                    .and_then(|()| self.put_settled(job, node, &record, observed)),
+            },
+        );
         Ran {
             record,
             attempts: 1,
@@ -190,10 +195,48 @@ impl Shop<'_> {
         }
     }
 
+    /// That a node which finds its stateful outputs as it left them has nothing to do: the same outcome
+    /// under the key that it has from now on.
+    fn put_settled(
+        &self,
+        job: &Job,
+        node: &Node,
+        record: &ActionRecord,
+        observed: Vec<(PathEntry, Seen)>,
+    ) -> Result<(), String> {
+        let stateful = |output: &&Output| self.graph().artifact(output.artifact).stateful;
+        if !node.outputs.iter().any(|output| stateful(&output)) {
+            return Ok(());
+        }
+        let fields = job.judged.derivation.fields.iter();
+        let mut fields: Vec<Field> = fields
+            .filter(|one| one.field != field::STATE)
+            .cloned()
+            .collect();
+        for output in node.outputs.iter().filter(stateful) {
+            let made = &record.outcome.outputs;
+            let Some(made) = made.iter().find(|made| made.name == output.alias) else {
+                continue;
+            };
+            fields.push(Field {
+                field: field::STATE.into(),
+                what: output.alias.as_bytes().to_vec(),
+                value: content_value(&made.content),
+            });
+        }
+        let settled = Derivation::new(fields);
+        let weak = settled.weak_key();
+        let mut record = ActionRecord {
+            weak,
+            ..record.clone()
+        };
+        self.put(&settled, node, &mut record, observed)
+    }
+
     /// The error says why the record is not kept.
     fn put(
         &self,
-        job: &Job,
+        derivation: &Derivation,
         node: &Node,
         record: &mut ActionRecord,
         observed: Vec<(PathEntry, Seen)>,
@@ -208,7 +251,7 @@ impl Shop<'_> {
         record.key = strong_key(&record.weak, &observed);
         let set = paths(&observed);
         let explanation = Explanation {
-            derivation: (*job.judged.derivation).clone(),
+            derivation: derivation.clone(),
             observed,
         };
         match self.store.put_action(record, &explanation, &set) {

@@ -62,6 +62,7 @@ fn one(
         inputs: &[],
         outputs: &[],
         params_file: None,
+        shell: None,
         run: Some(&field),
     };
     let argv = render::argv(&finally.command, &words);

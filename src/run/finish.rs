@@ -92,7 +92,9 @@ fn kept(
         Materialise::Targets => options.selection.wanted[id.0 as usize],
     };
     // What just ran was laid out by the node itself: if it differs now, somebody changed it since.
-    let wanted = wanted || (state == State::Ran && options.materialise != Materialise::None);
+    let wanted = wanted
+        || artifact.stateful
+        || (state == State::Ran && options.materialise != Materialise::None);
     if !wanted || (!shop.store.has_content(content) && shop.store.is_read_only()) {
         // What cannot be read is not the right content either; clearing says what is wrong with it.
         if !matches!(current, Ok(None)) {

@@ -42,7 +42,7 @@ use crate::verdict::Verdict;
 use crate::worker::lifeline::Lifeline;
 use crate::worker::process::{Cancel, Execute};
 use crate::workspace::Workspace;
-use jalon_conf::pipeline::NodeId;
+use jalon_conf::pipeline::{Node, NodeId};
 
 /// Whose bytes are laid out in the project at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -274,6 +274,11 @@ impl Run {
                 .map(|_| Mutex::new(()))
                 .collect(),
         };
+        let sees_all = |node: &Node| node.pass_env.iter().any(|name| name == "*");
+        if busy && graph.pipeline().nodes.iter().any(sees_all) {
+            let text = "stages see the whole environment, but of it only what every node sees counts (LANG, TZ, PYTHONPATH and the like): another variable is not seen to change";
+            bus.notice("environment", text);
+        }
         let sender = self
             .control
             .sender

@@ -1,8 +1,8 @@
 //! A command with everything inserted: the words that are executed.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jalon_conf::pipeline::{Command, Piece, RunField, Word};
 use jalon_conf::shell_quote_bytes;
@@ -15,6 +15,8 @@ pub struct Words<'a> {
     pub outputs: &'a [String],
     /// The path of the parameter file, if the command names it.
     pub params_file: Option<&'a str>,
+    /// The shell that the caller uses.
+    pub shell: Option<&'a OsStr>,
     /// Facts of the run, in `finally`.
     pub run: Option<&'a dyn Fn(RunField) -> String>,
 }
@@ -42,7 +44,37 @@ pub fn argv(command: &Command, words: &Words<'_>) -> Vec<OsString> {
             .iter()
             .flat_map(|element| arguments(element, words))
             .collect(),
+        Command::Lines(lines) => in_shells(lines, words.shell),
     }
+}
+
+/// Each line to a shell of its own, until one fails; without what would read the user's own settings.
+fn in_shells(lines: &[String], shell: Option<&OsStr>) -> Vec<OsString> {
+    let shell = shell
+        .filter(|shell| !shell.is_empty())
+        .unwrap_or(OsStr::new("/bin/sh"));
+    let name = Path::new(shell).file_name().unwrap_or_default();
+    let plain: &[&str] = match name.to_str() {
+        Some("zsh") => &["--no-rcs"],
+        Some("bash") => &["--noprofile", "--norc"],
+        Some("fish") => &["--no-config"],
+        _ => &[],
+    };
+    let one = [shell]
+        .into_iter()
+        .chain(plain.iter().map(OsStr::new))
+        .chain([OsStr::new("-c")]);
+    if let [line] = lines {
+        return one.chain([OsStr::new(line)]).map(Into::into).collect();
+    }
+    let words: Vec<Vec<u8>> = one.map(|word| shell_quote_bytes(word.as_bytes())).collect();
+    let mut script = b"for line do ".to_vec();
+    script.extend(words.join(&b' '));
+    script.extend(b" \"$line\" || exit; done");
+    let mut argv: Vec<OsString> = vec!["/bin/sh".into(), "-c".into(), OsString::from_vec(script)];
+    argv.push("jalon".into());
+    argv.extend(lines.iter().map(Into::into));
+    argv
 }
 
 /// The arguments that one element of an array becomes.
@@ -54,7 +86,7 @@ fn arguments(element: &Word, words: &Words<'_>) -> Vec<OsString> {
     for piece in &element.pieces {
         match piece {
             Piece::Text(text) => argument.push(text),
-            reference => argument.push(of(reference, words).join(std::ffi::OsStr::new(" "))),
+            reference => argument.push(of(reference, words).join(OsStr::new(" "))),
         }
     }
     vec![argument]
@@ -84,5 +116,6 @@ pub fn wants_params_file(command: &Command) -> bool {
     match command {
         Command::Shell(pieces) => pieces.iter().any(is),
         Command::Exec(words) => words.iter().any(|word| word.pieces.iter().any(is)),
+        Command::Lines(_) => false,
     }
 }

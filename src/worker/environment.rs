@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use jalon_conf::pipeline::Node;
 
@@ -42,22 +43,28 @@ pub fn base(caller: &Variables, pass: &[String]) -> Variables {
         .iter()
         .filter(|(name, _)| {
             is_text(name)
-                || name.to_str().is_some_and(|name| {
-                    PASSED.contains(&name)
-                        || PLACES.contains(&name)
-                        || pass.iter().any(|passed| passed == name)
-                })
+                || name
+                    .to_str()
+                    .is_some_and(|name| PASSED.contains(&name) || PLACES.contains(&name))
+                || pass
+                    .iter()
+                    .any(|passed| passed == "*" || OsStr::new(passed) == *name)
         })
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
 
-/// The environment of a node: [`base`], its secrets, its own `env` over all.
+/// The environment of a node: [`base`], where the project is, its secrets, its own `env` over all.
 ///
 /// # Errors
 /// The names of secrets that are not set.
-pub fn of_node(caller: &Variables, node: &Node) -> Result<Variables, Vec<String>> {
+pub fn of_node(caller: &Variables, node: &Node, root: &Path) -> Result<Variables, Vec<String>> {
     let mut all = base(caller, &node.pass_env);
+    for (name, directory) in &node.root_env {
+        // Without the slash that joining nothing would leave.
+        let place = || root.join(directory).components().collect::<PathBuf>();
+        all.entry(name.into()).or_insert_with(|| place().into());
+    }
     add_secrets(caller, node.secrets.iter().map(|(name, _)| name), &mut all)?;
     all.extend(
         node.env

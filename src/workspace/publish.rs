@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use jalon_store::content::Content;
@@ -169,6 +170,33 @@ impl Workspace {
             .map_err(PublishError::Materialise)
     }
 
+    /// Before a node goes on from what lies there: its bytes are in the store, and a node that writes into
+    /// it writes into nobody else's file.
+    ///
+    /// # Errors
+    /// See [`PublishError`].
+    pub fn go_on(&self, path: &str) -> Result<(), PublishError> {
+        let place = self.root.join(path);
+        self.make_parent(&place)?;
+        if place.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        let kept = |error| PublishError::Rescue(place.clone(), error);
+        let content = match self.ingest(&place) {
+            Ok(content) => content,
+            // It is only for another attempt and for whoever wants it back.
+            Err(error) if error.is_read_only() || error.is_disk_full() => return Ok(()),
+            Err(error) => return Err(kept(error)),
+        };
+        if !is_shared(&place) {
+            return Ok(());
+        }
+        self.clear(path)?;
+        self.store
+            .materialise(&content, &place, jalon_store::LinkMode::Auto)
+            .map_err(PublishError::Materialise)
+    }
+
     /// What a node wrote there was taken: from now on it is a result.
     pub fn taken(&self, path: &str) {
         if let Some(journal) = &self.journal {
@@ -227,6 +255,18 @@ impl Workspace {
             content,
         }))
     }
+}
+
+/// Whether a file there is another name of a file elsewhere, or may not be written.
+fn is_shared(place: &Path) -> bool {
+    let Ok(metadata) = place.symlink_metadata() else {
+        return false;
+    };
+    if metadata.is_dir() {
+        let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+        return entries.into_iter().any(|entry| is_shared(&entry.path()));
+    }
+    metadata.is_symlink() || metadata.nlink() > 1 || metadata.permissions().readonly()
 }
 
 fn is_empty(content: &Content) -> bool {

@@ -97,6 +97,9 @@ fn source(cx: &Context<'_>, entry: &Entry, catalog: &mut Catalog, findings: &mut
         producer: None,
         keep: Keep::Store,
         kind: Kind::Data,
+        stateful: false,
+        except: Vec::new(),
+        obtain: None,
         at: findings.texts.locate(entry.key_at),
     };
     catalog.add(artifact, at);
@@ -174,6 +177,9 @@ fn outputs(
                 producer: Some(NodeId(draft.first + clamp(index))),
                 keep: out.keep,
                 kind: out.kind,
+                stateful: false,
+                except: Vec::new(),
+                obtain: None,
                 at: findings.texts.locate(out.entry.key_at),
             },
             at,

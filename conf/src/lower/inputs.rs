@@ -55,6 +55,7 @@ pub(crate) fn bind(
             alias,
             artifacts,
             list,
+            within: None,
             at: findings.texts.locate(entry.at),
         });
     }

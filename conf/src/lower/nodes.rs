@@ -132,6 +132,9 @@ impl Builder<'_, '_> {
             env: settings.env,
             pass_env: settings.pass_env,
             secrets: settings.secrets,
+            root_env: Vec::new(),
+            directory: None,
+            partly_read: Vec::new(),
             after: self.after(&scope, findings),
             tags: self.expanded("tags", &scope, findings),
             group: table

@@ -113,8 +113,9 @@ pub fn refused(session: &Session, error: RunError) -> Failure {
         RunError::Unobserved(all) => {
             let each = all.iter().map(|one| {
                 let message = format!("the {} {}: {}", one.what, one.name, one.error);
-                let (code, help) = match one.error {
-                    ObserveError::Outside(_) => ("outside", Outside::HELP),
+                let (code, help) = match (&one.error, &one.obtain) {
+                    (ObserveError::Outside(_), _) => ("outside", Outside::HELP),
+                    (_, Some(obtain)) => ("missing-input", obtain.as_str()),
                     _ => ("missing-input", "make the file, or correct the path here"),
                 };
                 problem(code, message, help, Some(&one.at))
