@@ -3,8 +3,10 @@
 //! Knows which format a file has by its extension, not what a parameter means.
 
 mod json;
+mod python;
 mod scalar;
-mod yaml;
+pub(crate) mod yaml;
+mod yaml12;
 
 use crate::diagnostic::{Diagnostic, Location};
 use crate::findings::Findings;
@@ -13,6 +15,7 @@ use crate::nearest::{listing, nearest};
 use crate::place::At;
 use crate::toml_text;
 use crate::value::Value;
+use yaml::{Located, What};
 
 /// A parameter file's contents.
 #[derive(Debug, Clone)]
@@ -79,7 +82,53 @@ pub(crate) fn read(
     }
 }
 
-fn read_file(file: &ParamsFile, findings: &mut Findings) -> Option<Value> {
+/// Reads a file as DVC does, with places where the format has them: `.json`, `.toml`, `.py`, and
+/// YAML under any other name. At the top there must be a table.
+pub(crate) fn read_dvc(file: &ParamsFile, findings: &mut Findings) -> Option<Located> {
+    let (id, text) = text_of(file, findings)?;
+    let at = At {
+        file: id,
+        start: 0,
+        end: 0,
+    };
+    let plain = |value| Located::from_value(value, at);
+    let read = match extension(&file.file).as_str() {
+        "json" => plain(json::read(id, text, findings)?),
+        "toml" => plain(read_toml(id, text, findings)?),
+        "py" => match python::read(text) {
+            Ok(value) => plain(value),
+            Err((offset, why)) => {
+                let start = crate::place::clamp(offset);
+                let at = At {
+                    file: id,
+                    start,
+                    end: start,
+                };
+                findings.say(at, Diagnostic::error("python-syntax", why));
+                return None;
+            }
+        },
+        _ => yaml::read_located(id, text, yaml::Dialect::Dvc, findings)?,
+    };
+    match read.what {
+        What::Table(_) => Some(read),
+        What::Scalar(Value::Null) => Some(plain(Value::Table(Vec::new()))),
+        _ => {
+            let what = Diagnostic::error("params-format", "parameters must be a table at the top");
+            findings.say(at, what);
+            None
+        }
+    }
+}
+
+fn extension(file: &str) -> String {
+    let last = file.rsplit('/').next().unwrap_or(file);
+    last.rsplit_once('.')
+        .map_or_else(String::new, |(_, extension)| extension.to_ascii_lowercase())
+}
+
+/// The text of a file and its number among all texts.
+pub(crate) fn text_of<'f>(file: &'f ParamsFile, findings: &mut Findings) -> Option<(u32, &'f str)> {
     let text = match std::str::from_utf8(&file.text) {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => {
@@ -99,14 +148,12 @@ fn read_file(file: &ParamsFile, findings: &mut Findings) -> Option<Value> {
             return None;
         }
     };
-    let id = findings.texts.add(&file.file, text);
-    let extension = file
-        .file
-        .rsplit('.')
-        .next()
-        .unwrap_or("")
-        .to_ascii_lowercase();
-    let value = match extension.as_str() {
+    Some((findings.texts.add(&file.file, text), text))
+}
+
+fn read_file(file: &ParamsFile, findings: &mut Findings) -> Option<Value> {
+    let (id, text) = text_of(file, findings)?;
+    let value = match extension(&file.file).as_str() {
         "yml" | "yaml" => yaml::read(id, text, findings)?,
         "toml" => read_toml(id, text, findings)?,
         "json" => json::read(id, text, findings)?,
@@ -236,31 +283,31 @@ impl Params {
         } else {
             format!("read: {}", listing(self.files.iter().map(String::as_str)))
         };
-        match self.near(path) {
+        match near(&self.value, path) {
             Some(near) => format!("did you mean `{near}`? {read}"),
             None => read,
         }
     }
+}
 
-    /// The path with its first unknown part replaced by the nearest known one.
-    fn near(&self, path: &str) -> Option<String> {
-        let mut here = &self.value;
-        let mut known = Vec::new();
-        for part in path.split('.') {
-            let Value::Table(entries) = here else {
-                return None;
-            };
-            match entries.iter().find(|(k, _)| k == part) {
-                Some((_, next)) => {
-                    known.push(part);
-                    here = next;
-                }
-                None => {
-                    known.push(nearest(part, entries.iter().map(|(k, _)| k.as_str()))?);
-                    return Some(known.join("."));
-                }
+/// The path with its first unknown part replaced by the nearest known one.
+pub(crate) fn near(value: &Value, path: &str) -> Option<String> {
+    let mut here = value;
+    let mut known = Vec::new();
+    for part in path.split('.') {
+        let Value::Table(entries) = here else {
+            return None;
+        };
+        match entries.iter().find(|(k, _)| k == part) {
+            Some((_, next)) => {
+                known.push(part);
+                here = next;
+            }
+            None => {
+                known.push(nearest(part, entries.iter().map(|(k, _)| k.as_str()))?);
+                return Some(known.join("."));
             }
         }
-        None
     }
+    None
 }
