@@ -15,6 +15,17 @@ use crate::scope::{PARAMS_TOO_EARLY, Scope, resolve_vars};
 use crate::settings;
 use crate::toml_text;
 
+/// Another tool's definition that is to be joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// Project-relative.
+    pub path: String,
+    /// What its nodes are called after.
+    pub prefix: Option<String>,
+    /// Where it was written.
+    pub at: Location,
+}
+
 /// What came of a definition.
 #[derive(Debug)]
 pub struct Lowered {
@@ -66,6 +77,28 @@ impl Document {
         self.wanted.clone()
     }
 
+    /// The dvc.yaml to join, if the definition asks for one.
+    #[must_use]
+    pub fn wanted_dvc(&mut self) -> Option<Import> {
+        let import = self.table.sub("import")?.sub("dvc")?;
+        let path = import.get("path")?;
+        let prefix = import
+            .get("prefix")
+            .and_then(|item| Some((item.text()?, item.at)));
+        if let Some((prefix, at)) = prefix
+            && let Some(problem) = crate::check::bad_name(prefix)
+        {
+            self.findings
+                .say(at, Diagnostic::error("bad-name", problem));
+        }
+        let clean = lower::paths::clean(path.text()?, path.at, false, &mut self.findings)?;
+        Some(Import {
+            path: clean.text,
+            prefix: prefix.map(|(prefix, _)| prefix.to_owned()),
+            at: self.findings.texts.locate(path.at),
+        })
+    }
+
     /// Adds what the caller found, such as a parameter file that is missing.
     pub fn report(&mut self, d: Diagnostic) {
         if d.severity == Severity::Error {
@@ -94,7 +127,8 @@ impl Document {
     }
 }
 
-fn read(text: &Text, findings: &mut Findings) -> Table {
+/// One text, checked.
+pub(crate) fn read(text: &Text, findings: &mut Findings) -> Table {
     let contents = text.text.strip_prefix('\u{feff}').unwrap_or(&text.text);
     let file = findings.texts.add(&text.file, contents);
     let read = toml_text::read(file, contents, text.layer);

@@ -5,6 +5,7 @@
 
 mod check;
 mod document;
+pub mod dvc;
 mod findings;
 mod layer;
 mod layers;
@@ -31,7 +32,7 @@ pub mod pipeline;
 pub mod value;
 
 pub use diagnostic::{Diagnostic, Location, Severity};
-pub use document::{Document, Lowered, parse};
+pub use document::{Document, Import, Lowered, parse};
 pub use layer::Layer;
 pub use layers::{Setting, Text};
 pub use name::{Instance, Match, Selector};

@@ -335,6 +335,26 @@ const HOOK: Shape = Shape::Table(&[
     field("timeout", &Shape::Duration, "Limit; 30 s if not given."),
 ]);
 
+const IMPORT: Shape = Shape::Table(&[
+    field(
+        "dvc",
+        &Shape::Table(&[
+            needed("path", &Shape::Text, "The dvc.yaml."),
+            field(
+                "prefix",
+                &Shape::Text,
+                "What its stages are called after: `PREFIX:train`.",
+            ),
+        ]),
+        "The stages of a dvc.yaml.",
+    ),
+    field(
+        "kedro",
+        &Shape::Later("importing a Kedro project is"),
+        "Not supported yet.",
+    ),
+]);
+
 /// All that may be overlaid by an environment.
 const OVERLAY: [Field; 9] = [
     field("pipeline", &PIPELINE, "The pipeline as a whole."),
@@ -352,11 +372,7 @@ const OVERLAY: [Field; 9] = [
         "Steps after the run.",
     ),
     field("hook", &Shape::List(&HOOK), "Programs that observe."),
-    field(
-        "import",
-        &Shape::Later("`[import]` is"),
-        "Not supported yet.",
-    ),
+    field("import", &IMPORT, "Projects of other tools."),
     field(
         "deploy",
         &Shape::Later("`[deploy]` is"),
@@ -396,13 +412,14 @@ pub(crate) const USER: Shape = Shape::Table(&[
 ]);
 
 /// Every table that has fixed keys, with its name for messages and those keys.
-pub(crate) const PLACES: [(&str, &Shape); 7] = [
+pub(crate) const PLACES: [(&str, &Shape); 8] = [
     ("[pipeline]", &PIPELINE),
     ("[store]", &STORE),
     ("[defaults]", &DEFAULTS),
     ("[node.NAME]", &NODE),
     ("[finally.NAME]", &FINALLY),
     ("[[hook]]", &HOOK),
+    ("[import]", &IMPORT),
     ("the top level", &DEFINITION),
 ];
 

@@ -5,7 +5,7 @@
 
 mod artifacts;
 mod command;
-mod cycle;
+pub(crate) mod cycle;
 mod draft;
 mod ends;
 mod glob;
@@ -15,7 +15,7 @@ mod nodes;
 mod overlap;
 mod overwritten;
 pub(crate) mod paths;
-mod run_settings;
+pub(crate) mod run_settings;
 
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;

@@ -1,6 +1,8 @@
 //! What the crate promises, from outside: a module a promise.
 
 mod common;
+mod dvc;
+mod dvc_any;
 mod golden;
 mod language;
 mod lowering;
