@@ -27,7 +27,7 @@ pub struct Common {
     /// Work as if started in DIR
     #[arg(short = 'C', value_name = "DIR", global = true)]
     pub directory: Option<PathBuf>,
-    /// The definition file (default: jalon.toml, found upwards)
+    /// The definition file (default: jalon.toml or dvc.yaml, found upwards)
     #[arg(long, value_name = "FILE", global = true)]
     pub file: Option<PathBuf>,
     /// The environment whose [env.NAME] overlays the definition
@@ -90,8 +90,8 @@ pub enum Verb {
     Cache(CacheVerb),
     /// Remove what nothing needs any more
     Gc(GcArgs),
-    /// Write a jalon.toml from another tool's definition
-    Import,
+    /// Write a jalon.toml from a dvc.yaml
+    Import(ImportArgs),
     /// Detect what is there and write a first jalon.toml
     Init(InitArgs),
     /// Say what works here and what to do about the rest
@@ -305,6 +305,14 @@ pub struct GcArgs {
     /// Take a pin away
     #[arg(long, value_name = "RUN|ARTIFACT")]
     pub unpin: Vec<String>,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Print it instead of writing it
+    #[arg(long)]
+    pub print: bool,
 }
 
 /// `init`.

@@ -99,7 +99,8 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
             clap_mangen::generate_to(<Cli as clap::CommandFactory>::command(), directory)?;
             Ok(exit::DONE)
         }
-        Verb::Import | Verb::Serve | Verb::Deploy => {
+        Verb::Import(args) => verbs::import::import(common, args),
+        Verb::Serve | Verb::Deploy => {
             let failure = Failure::new(
                 exit::USAGE,
                 "not-here",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jalon::action::Ambient;
-use jalon::frontend::native::{self, LoadError};
+use jalon::frontend::{self, LoadError};
 use jalon::graph::{NoMatch, Selection};
 use jalon::project::{Machine, Project};
 use jalon::workspace::journal::Journal;
@@ -40,6 +40,11 @@ pub struct Session {
 
 /// Reads the project that is meant.
 pub fn project(common: &Common) -> Result<Project, Failure> {
+    frontend::load(&source(common)?).map_err(not_loaded)
+}
+
+/// What is to be read.
+pub fn source(common: &Common) -> Result<frontend::Source, Failure> {
     let from = common
         .directory
         .clone()
@@ -51,15 +56,14 @@ pub fn project(common: &Common) -> Result<Project, Failure> {
             format!("there is no directory {}", from.display()),
         ));
     }
-    let source = native::Source {
+    Ok(frontend::Source {
         from,
         file: common.file.clone(),
         user: user_settings(),
         env: common.env.clone(),
         set: common.set.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
-    };
-    native::load(&source).map_err(not_loaded)
+    })
 }
 
 fn user_settings() -> Option<PathBuf> {
@@ -75,13 +79,17 @@ pub fn config_directory() -> Option<PathBuf> {
         .map(|base| base.join("jalon"))
 }
 
-fn not_loaded(error: LoadError) -> Failure {
+/// Why there is no project, with its exit code.
+pub fn not_loaded(error: LoadError) -> Failure {
     match error {
         LoadError::NotFound { from, others } => {
             let failure = Failure::new(
                 exit::INVALID,
                 "no-definition",
-                format!("there is no jalon.toml in {} or above", from.display()),
+                format!(
+                    "there is neither a jalon.toml nor a dvc.yaml in {} or above",
+                    from.display()
+                ),
             );
             match others.first() {
                 Some(other) => failure.help(format!(
@@ -210,13 +218,22 @@ impl Session {
                 .default_selection()
                 .map_err(|missed| no_match(&missed, exit::INVALID));
         }
-        let selectors = targets
-            .iter()
-            .map(|target| selector(target).map(|selector| (selector, None)));
+        let selectors = targets.iter().map(|target| self.meant(target));
         let selectors: Vec<_> = selectors.collect::<Result<_, _>>()?;
+        let selectors = selectors.into_iter().map(|selector| (selector, None));
         graph
             .select(selectors)
             .map_err(|missed| no_match(&missed, exit::NO_MATCH))
+    }
+
+    /// A target as typed; in a part of a DVC project its own stages come first.
+    fn meant(&self, text: &str) -> Result<Selector, Failure> {
+        let near = Selector::Path(format!("{}:{text}", self.project.definition));
+        let is_part = self.project.definition.ends_with("/dvc.yaml");
+        if is_part && !self.project.graph.nodes_matching(&near).is_empty() {
+            return Ok(near);
+        }
+        selector(text)
     }
 
     /// By node: forced.
@@ -224,8 +241,7 @@ impl Session {
         let graph = &self.project.graph;
         let mut forced = vec![false; graph.len()];
         for name in names {
-            let selector = selector(name)?;
-            let nodes = graph.nodes_matching(&selector);
+            let nodes = graph.nodes_matching(&self.meant(name)?);
             if nodes.is_empty() {
                 let missed = NoMatch {
                     target: name.clone(),

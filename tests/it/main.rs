@@ -13,6 +13,7 @@ mod cutoff;
 mod definition;
 mod directories;
 mod docs;
+mod dvc;
 mod ephemeral;
 mod explain;
 mod failure;

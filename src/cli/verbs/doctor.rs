@@ -57,6 +57,30 @@ pub fn doctor(common: &Common) -> Result<u8, Failure> {
                 words::count(graph.len() as u64, "node")
             );
             say("definition", true, found, "");
+            let root = &session.project.root;
+            let dvc = root.join(jalon::frontend::dvc::FILE);
+            if session
+                .project
+                .definition
+                .ends_with(jalon::frontend::dvc::FILE)
+            {
+                let found = "stages run as they are; what they see of the environment beyond the usual does not count";
+                say("dvc.yaml", true, found.to_owned(), "");
+            } else if dvc.is_file() {
+                let found = format!("{} lies beside jalon.toml and is not read", dvc.display());
+                let help = "join it: [import] dvc = { path = \"dvc.yaml\" }";
+                let joined = graph
+                    .pipeline()
+                    .nodes
+                    .iter()
+                    .any(|node| !node.root_env.is_empty());
+                say(
+                    "dvc.yaml",
+                    joined,
+                    if joined { "joined".to_owned() } else { found },
+                    help,
+                );
+            }
             let place = session.store.path().display().to_string();
             let writable = !session.store.is_read_only();
             let found = format!(

@@ -18,6 +18,12 @@ pub fn init(common: &Common, args: &InitArgs) -> Result<u8, Failure> {
         return Err(Failure::new(exit::USAGE, "exists", message)
             .help("`--print` shows what would be written"));
     }
+    let dvc = directory.join(jalon::frontend::dvc::FILE);
+    if dvc.is_file() {
+        let message = format!("{} is here, and jalon runs it as it is", dvc.display());
+        return Err(Failure::new(exit::USAGE, "exists", message)
+            .help("jalon plan, jalon run; `jalon import` writes a jalon.toml from it"));
+    }
     let text = first(&directory);
     if args.print {
         out::bytes(text.as_bytes())?;

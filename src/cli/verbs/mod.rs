@@ -8,6 +8,7 @@ pub mod explain;
 pub mod gc;
 pub mod get;
 pub mod graph;
+pub mod import;
 pub mod init;
 pub mod log;
 pub mod plan;
