@@ -226,7 +226,8 @@ impl<'a, 'o> Fold<'a, 'o> {
         };
         let source = [directory, module, b".py"].concat();
         let owned = Declared::covers(&self.declared.reads, &source)
-            || self.sight.territory.output(&source).is_some();
+            || self.sight.territory.output(&source).is_some()
+            || self.rules.is_cache(&source);
         if !owned {
             self.add(Place::Project, &source, Access::Content, None);
         }
