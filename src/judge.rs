@@ -191,6 +191,7 @@ fn leaving(
             what: "output",
             name: artifact.name.to_string(),
             error: ObserveError::Outside(outside),
+            obtain: None,
         }
     });
     unobserved.collect()

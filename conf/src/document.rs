@@ -2,7 +2,7 @@
 //! to a [`Lowered`] pipeline. Between the two the caller reads files; nothing here does.
 
 use crate::check::check;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::findings::Findings;
 use crate::layers::{Setting, Text, overlay};
 use crate::lower;

@@ -176,16 +176,18 @@ impl Shop<'_> {
             made,
         };
         let unknown = job.judged.state.is_none();
-        let unfit = unfit.or_else(|| unknown.then(|| "what its outputs held is not known".to_owned()));
+        let unfit =
+            unfit.or_else(|| unknown.then(|| "what its outputs held is not known".to_owned()));
         let derivation = &job.judged.derivation;
-        let kept = is_cached(node).then(
-            || match unfit.or_else(|| self.moved(job, node).map(changed)) {
-                Some(why) => Err(why),
-                None => self
-                    .put(derivation, node, &mut record, observed.clone())
-                    .and_then(|()| self.put_settled(job, node, &record, observed)),
-            },
-        );
+        let kept =
+            is_cached(node).then(
+                || match unfit.or_else(|| self.moved(job, node).map(changed)) {
+                    Some(why) => Err(why),
+                    None => self
+                        .put(derivation, node, &mut record, observed.clone())
+                        .and_then(|()| self.put_settled(job, node, &record, observed)),
+                },
+            );
         Ran {
             record,
             attempts: 1,
