@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jalon::event::Status;
-use jalon::frontend::native;
+use jalon::frontend;
 use jalon::graph::Selection;
 use jalon::history::History;
 use jalon::judge::{self, Judge};
@@ -217,13 +217,13 @@ impl Session {
         cache: Arc<dyn StatCache>,
         request: &Request,
     ) -> Result<Session, String> {
-        let source = native::Source {
+        let source = frontend::Source {
             from: root.to_owned(),
             env: "local".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            ..native::Source::default()
+            ..frontend::Source::default()
         };
-        let project = native::load(&source).map_err(|error| format!("{error:#?}"))?;
+        let project = frontend::load(&source).map_err(|error| format!("{error:#?}"))?;
         let store =
             Arc::new(LocalStore::open(store, Mode::Auto).map_err(|error| error.to_string())?);
         let graph = &project.graph;
