@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A crate's name for messages, its sources, and its manifest.
-const CRATES: [(&str, &str, &str); 3] = [
+const CRATES: [(&str, &str, &str); 4] = [
     ("jalon", "src", "Cargo.toml"),
+    ("jalon-closure", "closure/src", "closure/Cargo.toml"),
     ("jalon-conf", "conf/src", "conf/Cargo.toml"),
     ("jalon-store", "store/src", "store/Cargo.toml"),
 ];

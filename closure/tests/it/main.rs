@@ -1,0 +1,3 @@
+//! What a closure promises, a module a promise.
+
+mod cases;
