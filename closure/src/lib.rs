@@ -10,7 +10,7 @@
 //! computed name, in a namespace, by unpickling), the closure *widens*: to the module, the package, or the whole
 //! project, and says where and why.
 //!
-//! What it does not see: what a distribution does with the project's code unasked (it is known by its
+//! What it does not see: that a statement which is not reached, and does nothing else, fails; what a distribution does with the project's code unasked (it is known by its
 //! version), and names on the list of what is dynamic that a distribution hides behind another name.
 
 mod analysis;

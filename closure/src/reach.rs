@@ -129,7 +129,7 @@ impl<'a, S: Sources> Walk<'a, S> {
                 Target::Builtin(name) if is_import_call(name) && used.argument.is_some() => {
                     self.computed_import(module, used, &place);
                 }
-                Target::Builtin(name) if known::NAMESPACE.contains(&&**name) => {
+                Target::Builtin(name) if known::NAMESPACE.contains(&name) => {
                     // `vars(x)`: `x` is a use of its own.
                     if used.argument.is_none() {
                         self.all_of(
@@ -202,8 +202,8 @@ impl<'a, S: Sources> Walk<'a, S> {
     }
 
     fn distribution(&mut self, name: String, place: Place) {
-        let standard = known::STANDARD.contains(&&*name);
-        if known::READS_DOCS.contains(&&*name) || !standard && !known::BLIND.contains(&&*name) {
+        let standard = known::STANDARD.contains(&name);
+        if known::READS_DOCS.contains(&name) || !standard && !known::BLIND.contains(&name) {
             self.reached.documentation = true;
             let why = format!("`{name}` may read documentation strings");
             self.widen(Reach::Documentation, Some(place.clone()), why);

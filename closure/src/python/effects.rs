@@ -25,7 +25,12 @@ pub(super) struct Effects<'a> {
     locals: Vec<FxHashSet<&'a str>>,
     /// Of those, the ones that hold plain values.
     plain: Vec<FxHashSet<&'a str>>,
+    /// Calls within calls: the arguments of each are judged twice.
+    calls: usize,
 }
+
+/// Calls within calls that are looked at.
+const CALLS: usize = 6;
 
 /// Methods with which an enumeration or a class of classes makes its members.
 const MAKERS: [&str; 4] = [
@@ -44,6 +49,7 @@ impl<'a> Effects<'a> {
             lines,
             locals: Vec::new(),
             plain: Vec::new(),
+            calls: 0,
         }
     }
 
@@ -264,6 +270,10 @@ impl<'a> Effects<'a> {
     }
 
     fn call(&mut self, function: &'a Expr, arguments: &'a Arguments, plain: bool) -> Effect {
+        if self.calls == CALLS {
+            return Effect::Some;
+        }
+        self.calls += 1;
         let mut values = Effect::NONE;
         let mut all_plain = Effect::NONE;
         for argument in arguments
@@ -278,7 +288,9 @@ impl<'a> Effects<'a> {
         if arguments.keywords.iter().any(|it| it.arg.is_none()) {
             values = values.and(all_plain.clone());
         }
-        values.and(self.callee(function, all_plain, plain))
+        let effect = values.and(self.callee(function, all_plain, plain));
+        self.calls -= 1;
+        effect
     }
 
     fn callee(&mut self, mut function: &'a Expr, plain: Effect, plain_result: bool) -> Effect {

@@ -32,6 +32,7 @@ pub(super) fn module(source: &str, body: &[Stmt]) -> Module {
         source,
         lines: &lines,
         guard: Guard::default(),
+        depth: 0,
         module: Module::default(),
     };
     if let Some(Stmt::Expr(it)) = body.first()
@@ -45,10 +46,16 @@ pub(super) fn module(source: &str, body: &[Stmt]) -> Module {
     items.module
 }
 
+/// Branches of an `if`, and `if`s within each other, that are taken apart: every statement carries all conditions
+/// that it stands under.
+const CLAUSES: usize = 12;
+const DEPTH: usize = 8;
+
 struct Items<'a> {
     source: &'a str,
     lines: &'a Lines,
     guard: Guard,
+    depth: usize,
     module: Module,
 }
 
@@ -88,7 +95,11 @@ impl<'a> Items<'a> {
                 }
             }
             Stmt::ImportFrom(it) => self.import_from(it),
-            Stmt::If(it) => self.branches(it),
+            Stmt::If(it) if it.elif_else_clauses.len() <= CLAUSES && self.depth < DEPTH => {
+                self.depth += 1;
+                self.branches(it);
+                self.depth -= 1;
+            }
             Stmt::FunctionDef(it) => {
                 let mut effects = Effects::new(self.lines);
                 let kind = Kind::Function(Function {
