@@ -8,8 +8,7 @@ use crate::closure::{Absent, Closure, Consulted, Elsewhere, Missing, Place};
 use crate::facts::{Import, Kind, Signature};
 use crate::inert::Inert;
 use crate::known;
-use crate::lookup::Target;
-use crate::modules::{Id, Modules};
+use crate::modules::{Id, Modules, Target};
 use crate::parts::{self, Cache};
 use crate::reach::Walk;
 use crate::sources::Sources;
@@ -87,7 +86,7 @@ impl<S: Sources> Analysis<S> {
         let mut walk = Walk::new(&mut self.modules, &mut self.inert);
         walk.import(id);
         for target in targets {
-            walk.target(target, &place);
+            walk.target(&target, &place);
         }
         if entry.unpickles {
             walk.all_of_project(

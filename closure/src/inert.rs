@@ -7,8 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::facts::{Effect, Kind, Need, What};
 use crate::known;
-use crate::lookup::Target;
-use crate::modules::{Id, Modules};
+use crate::modules::{Id, Modules, Target};
 use crate::sources::Sources;
 
 /// Something that may have an effect.

@@ -7,23 +7,8 @@ use rustc_hash::FxHashSet;
 
 use crate::facts::{Bound, Root, Use};
 use crate::locate::Found;
-use crate::modules::{Id, Modules};
+use crate::modules::{Id, Modules, Target};
 use crate::sources::Sources;
-
-/// Something that a use leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// A statement of a module, and how many attributes are left to be asked of what it defines.
-    Item(Id, usize, usize),
-    /// A module as a value: whoever has it can ask for any name.
-    Module(Id),
-    /// A name that is not the project's, dotted.
-    Elsewhere(String),
-    /// A built-in name, or one that nobody binds.
-    Builtin(Box<str>),
-    /// An attribute of something unknown.
-    Attribute(Box<str>),
-}
 
 /// Attributes that every module has and that say nothing of its contents.
 const OF_EVERY_MODULE: [&str; 5] = ["__name__", "__file__", "__path__", "__package__", "__doc__"];

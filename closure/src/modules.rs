@@ -54,6 +54,38 @@ pub(crate) struct Modules<S> {
     loaded: Vec<Loaded>,
     by_name: FxHashMap<Arc<str>, Option<Id>>,
     tree: Option<Vec<Id>>,
+    resolved: FxHashMap<(Id, usize), Arc<Resolved>>,
+}
+
+/// What the names and imports of an item lead to, in their order in its facts.
+#[derive(Default)]
+pub(crate) struct Resolved {
+    pub(crate) uses: Vec<Vec<Target>>,
+    pub(crate) imports: Vec<Executed>,
+    pub(crate) later: Vec<Executed>,
+}
+
+/// The modules of the project that an import executes, packages first; and the first name of what is not in the
+/// project.
+#[derive(Clone)]
+pub(crate) struct Executed {
+    pub(crate) modules: Vec<Id>,
+    pub(crate) elsewhere: Option<String>,
+}
+
+/// Something that a use of a name leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A statement of a module, and how many attributes are left to be asked of what it defines.
+    Item(Id, usize, usize),
+    /// A module as a value: whoever has it can ask for any name.
+    Module(Id),
+    /// A name that is not the project's, dotted.
+    Elsewhere(String),
+    /// A built-in name, or one that nobody binds.
+    Builtin(Box<str>),
+    /// An attribute of something unknown.
+    Attribute(Box<str>),
 }
 
 /// Directories that hold no modules of a project.
@@ -66,6 +98,7 @@ impl<S: Sources> Modules<S> {
             loaded: Vec::new(),
             by_name: FxHashMap::default(),
             tree: None,
+            resolved: FxHashMap::default(),
         }
     }
 
@@ -146,11 +179,14 @@ impl<S: Sources> Modules<S> {
         }
     }
 
-    /// The modules of the project that an import executes, packages first; and the first name of what is not
-    /// in the project.
-    pub(crate) fn executed(&mut self, from: Id, import: &Import) -> (Vec<Id>, Option<String>) {
+    /// What an import executes.
+    pub(crate) fn executed(&mut self, from: Id, import: &Import) -> Executed {
+        let nothing = Executed {
+            modules: Vec::new(),
+            elsewhere: None,
+        };
         let Some(module) = self.absolute(from, import.level, &import.module) else {
-            return (Vec::new(), None);
+            return nothing;
         };
         let mut found = self.chain(&module);
         let complete = found.len() == module.split('.').count();
@@ -163,7 +199,29 @@ impl<S: Sources> Modules<S> {
             None => true,
             Some(&id) => matches!(self.loaded[id].location.what, Found::Namespace),
         };
-        (found, (elsewhere && import.level == 0).then_some(first))
+        Executed {
+            modules: found,
+            elsewhere: (elsewhere && import.level == 0).then_some(first),
+        }
+    }
+
+    /// What an item leads to, found once.
+    pub(crate) fn resolved(&mut self, module: Id, item: usize) -> Arc<Resolved> {
+        if let Some(known) = self.resolved.get(&(module, item)) {
+            return Arc::clone(known);
+        }
+        let facts = &mut self.loaded[module].facts.items[item];
+        // Lent out while others are looked at; nobody asks for them meanwhile.
+        let uses = std::mem::take(&mut facts.uses);
+        let (imports, later) = (facts.imports.clone(), facts.later.clone());
+        let found = Arc::new(Resolved {
+            uses: uses.iter().map(|it| self.targets(module, it)).collect(),
+            imports: imports.iter().map(|it| self.executed(module, it)).collect(),
+            later: later.iter().map(|it| self.executed(module, it)).collect(),
+        });
+        self.loaded[module].facts.items[item].uses = uses;
+        self.resolved.insert((module, item), Arc::clone(&found));
+        found
     }
 
     /// A module and the packages it is in, as far as they are in the project.

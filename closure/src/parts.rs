@@ -213,7 +213,7 @@ fn import_order<S: Sources>(
             let Some(facts) = modules.get(id).facts.items.get(item) else {
                 continue;
             };
-            let imports = facts.imports.clone();
+            let imports = !facts.imports.is_empty();
             stack.push((id, item + 1));
             if effects
                 .get(&id)
@@ -223,9 +223,11 @@ fn import_order<S: Sources>(
                 trace.push(id);
             }
             // The stack turns them round.
-            for import in imports.iter().rev() {
-                for module in modules.executed(id, import).0.into_iter().rev() {
-                    enter(modules, module, &mut seen, &mut stack);
+            if imports {
+                for executed in modules.resolved(id, item).imports.iter().rev() {
+                    for &module in executed.modules.iter().rev() {
+                        enter(modules, module, &mut seen, &mut stack);
+                    }
                 }
             }
         }
@@ -248,6 +250,9 @@ fn enter<S: Sources>(
     seen: &mut BTreeSet<Id>,
     stack: &mut Vec<(Id, usize)>,
 ) {
+    if seen.contains(&module) {
+        return;
+    }
     let name = Arc::clone(&modules.get(module).name);
     let mut all = modules.chain(&name);
     all.push(module);

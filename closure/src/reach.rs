@@ -13,8 +13,7 @@ use crate::facts::{Bound, Import, Kind, Piece, Root, Use};
 use crate::inert::Inert;
 use crate::known;
 use crate::locate::Found;
-use crate::lookup::Target;
-use crate::modules::{Id, Modules};
+use crate::modules::{Executed, Id, Modules, Target};
 use crate::sources::Sources;
 
 /// What is still to be followed.
@@ -68,13 +67,13 @@ impl<'a, S: Sources> Walk<'a, S> {
         }
     }
 
-    pub(crate) fn target(&mut self, target: Target, place: &Place) {
+    pub(crate) fn target(&mut self, target: &Target, place: &Place) {
         match target {
-            Target::Item(module, item, _) => self.reach(module, item),
-            Target::Module(module) => self.escape(module, place),
-            Target::Elsewhere(name) => self.foreign(&name, place),
-            Target::Builtin(name) => self.foreign(&name, place),
-            Target::Attribute(name) => self.attribute(&name, place),
+            Target::Item(module, item, _) => self.reach(*module, *item),
+            Target::Module(module) => self.escape(*module, place),
+            Target::Elsewhere(name) => self.foreign(name, place),
+            Target::Builtin(name) => self.foreign(name, place),
+            Target::Attribute(name) => self.attribute(name, place),
         }
     }
 
@@ -109,38 +108,44 @@ impl<'a, S: Sources> Walk<'a, S> {
 
     fn item(&mut self, module: Id, item: usize) {
         self.import(module);
-        let facts = &self.modules.get(module).facts.items[item];
-        let (uses, later) = (facts.uses.clone(), facts.later.clone());
-        for used in uses {
-            self.used(module, &used);
+        let resolved = self.modules.resolved(module, item);
+        for (index, targets) in resolved.uses.iter().enumerate() {
+            for target in targets {
+                self.used(module, item, index, target);
+            }
         }
-        for import in later {
-            self.imported(module, &import);
+        for (index, executed) in resolved.later.iter().enumerate() {
+            let import = self.modules.get(module).facts.items[item].later[index].clone();
+            self.imported(module, &import, executed);
         }
     }
 
-    fn used(&mut self, module: Id, used: &Use) {
+    fn used(&mut self, module: Id, item: usize, index: usize, target: &Target) {
+        if let Target::Item(module, item, _) = target {
+            return self.reach(*module, *item);
+        }
+        let used = &self.modules.get(module).facts.items[item].uses[index];
         let place = self.place(module, used.line);
-        for target in self.modules.targets(module, used) {
-            match &target {
-                Target::Elsewhere(name) if is_import_call(name) && used.argument.is_some() => {
-                    self.computed_import(module, used, &place);
-                }
-                Target::Builtin(name) if is_import_call(name) && used.argument.is_some() => {
-                    self.computed_import(module, used, &place);
-                }
-                Target::Builtin(name) if known::NAMESPACE.contains(&name) => {
-                    // `vars(x)`: `x` is a use of its own.
-                    if used.argument.is_none() {
-                        self.all_of(
-                            module,
-                            &place,
-                            format!("`{name}` reads all names of the module"),
-                        );
-                    }
-                }
-                _ => self.target(target, &place),
+        match target {
+            Target::Elsewhere(name) if is_import_call(name) && used.argument.is_some() => {
+                let used = used.clone();
+                self.computed_import(module, &used, &place);
             }
+            Target::Builtin(name) if is_import_call(name) && used.argument.is_some() => {
+                let used = used.clone();
+                self.computed_import(module, &used, &place);
+            }
+            Target::Builtin(name) if known::NAMESPACE.contains(name) => {
+                // `vars(x)`: `x` is a use of its own.
+                if used.argument.is_none() {
+                    self.all_of(
+                        module,
+                        &place,
+                        format!("`{name}` reads all names of the module"),
+                    );
+                }
+            }
+            _ => self.target(target, &place),
         }
     }
 
@@ -167,9 +172,15 @@ impl<'a, S: Sources> Walk<'a, S> {
             self.import(package);
         }
         for item in 0..self.modules.get(module).facts.items.len() {
-            let imports = self.modules.get(module).facts.items[item].imports.clone();
-            for import in imports {
-                self.imported(module, &import);
+            if !self.modules.get(module).facts.items[item]
+                .imports
+                .is_empty()
+            {
+                let resolved = self.modules.resolved(module, item);
+                for (index, executed) in resolved.imports.iter().enumerate() {
+                    let import = self.modules.get(module).facts.items[item].imports[index].clone();
+                    self.imported(module, &import, executed);
+                }
             }
             if self.inert.has_effect(self.modules, module, item) {
                 self.reach(module, item);
@@ -179,17 +190,16 @@ impl<'a, S: Sources> Walk<'a, S> {
 
     /// As an import, but no distribution need have it.
     pub(crate) fn import_if_found(&mut self, from: Id, import: &Import) {
-        for module in self.modules.executed(from, import).0 {
+        for module in self.modules.executed(from, import).modules {
             self.import(module);
         }
     }
 
-    fn imported(&mut self, from: Id, import: &Import) {
-        let (found, elsewhere) = self.modules.executed(from, import);
-        for module in found {
+    fn imported(&mut self, from: Id, import: &Import, executed: &Executed) {
+        for &module in &executed.modules {
             self.import(module);
         }
-        if let Some(name) = elsewhere {
+        if let Some(name) = &executed.elsewhere {
             let place = self.place(from, import.line);
             // A star hands out names that the text does not say.
             if import.name.as_deref() == Some("*")
@@ -201,7 +211,7 @@ impl<'a, S: Sources> Walk<'a, S> {
         }
     }
 
-    fn distribution(&mut self, name: String, place: Place) {
+    fn distribution(&mut self, name: &str, place: Place) {
         let standard = known::STANDARD.contains(&name);
         if known::READS_DOCS.contains(&name) || !standard && !known::BLIND.contains(&name) {
             self.reached.documentation = true;
@@ -212,7 +222,7 @@ impl<'a, S: Sources> Walk<'a, S> {
             let first = self
                 .reached
                 .elsewhere
-                .entry(name)
+                .entry(name.to_owned())
                 .or_insert_with(|| place.clone());
             if place < *first {
                 *first = place;
@@ -268,7 +278,7 @@ impl<'a, S: Sources> Walk<'a, S> {
                 for target in self.modules.targets(module, &used) {
                     // Modules from elsewhere are handed on too, but nobody asked for what is dynamic in them.
                     if !matches!(target, Target::Elsewhere(_)) {
-                        self.target(target, &place);
+                        self.target(&target, &place);
                     }
                 }
             }
@@ -276,7 +286,7 @@ impl<'a, S: Sources> Walk<'a, S> {
                 for module in self
                     .modules
                     .executed(module, &import)
-                    .0
+                    .modules
                     .into_iter()
                     .rev()
                     .take(1)
@@ -372,7 +382,7 @@ impl<'a, S: Sources> Walk<'a, S> {
                 self.escape(found[0], place);
             }
             _ => {
-                self.distribution(known::top(name).to_owned(), place.clone());
+                self.distribution(known::top(name), place.clone());
                 if let Some(why) = known::dynamic(name) {
                     self.all_of_project(Some(place.clone()), format!("`{name}` {why}"));
                 }
@@ -383,7 +393,7 @@ impl<'a, S: Sources> Walk<'a, S> {
     fn prefix_import(&mut self, package: &str, place: &Place, why: String) {
         match self.modules.find(package) {
             Some(id) => self.package(id, Some(place.clone()), why),
-            None => self.distribution(known::top(package).to_owned(), place.clone()),
+            None => self.distribution(known::top(package), place.clone()),
         }
     }
 

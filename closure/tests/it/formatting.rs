@@ -144,3 +144,26 @@ fn the_layouts_differ() {
     let after = laid_out_anew(&program, &mut chance);
     assert_ne!(program.sources(), after);
 }
+
+/// Answers are of the function alone.
+#[test]
+fn what_was_asked_before_does_not_show() {
+    for seed in 0..40 {
+        let mut chance = Chance::seeded(seed);
+        let project = program::random(&mut chance).sources();
+        let alone = closure(&project);
+        let mut analysis = Analysis::new(project.clone(), vec![String::new()]);
+        let mut modules: Vec<String> = project.files.keys().map(|it| module_name(it)).collect();
+        if chance.one_in(2) {
+            modules.reverse();
+        }
+        for module in modules {
+            for number in 1..40 {
+                // Few of these exist.
+                let _ = analysis.function(&Entry::new(&format!("{module}:f{number}")));
+            }
+        }
+        let after = analysis.function(&Entry::new("main:run")).unwrap();
+        assert_eq!(alone, after, "seed {seed}");
+    }
+}
