@@ -188,7 +188,7 @@ fn of_item(at: (Id, usize), kind: &Kind, rest: usize, last: Option<&str>, what: 
         (What::Readable, Kind::Function(_) | Kind::Class(_)) => Step::Holds,
         (What::Plain | What::Readable, Kind::Assign { .. }) => ask(Act::Use),
         (What::Call { depth: 0, plain } | What::PlainCall { plain }, Kind::Assign { .. })
-            if rest > 0 && last.is_some_and(|it| known::QUIET_METHODS.contains(&it)) =>
+            if rest > 0 && last.is_some_and(|it| known::QUIET_METHODS.contains(it)) =>
         {
             Step::All(vec![ask(Act::Use), if_plain(plain)])
         }
@@ -197,19 +197,19 @@ fn of_item(at: (Id, usize), kind: &Kind, rest: usize, last: Option<&str>, what: 
 }
 
 fn of_elsewhere(name: &str, what: &What) -> Step {
-    let keeps = known::KEEPING_CALLS.contains(&name);
-    let quiet = known::QUIET_CALLS.contains(&name);
+    let keeps = known::KEEPING_CALLS.contains(name);
+    let quiet = known::QUIET_CALLS.contains(name);
     match what {
         What::Readable => Step::Holds,
         What::Plain => {
             let top = known::top(name);
-            holds(known::STANDARD.contains(&top) || known::BLIND.contains(&top))
+            holds(known::STANDARD.contains(top) || known::BLIND.contains(top))
         }
         // Calling what `partial` made calls what it was given.
         What::Call { depth, .. } if keeps => holds(*depth == 0 || name != "functools.partial"),
         What::Call { depth: 0, plain } | What::PlainCall { plain } if quiet => if_plain(plain),
         What::Base | What::Made => {
-            holds(known::STANDARD.contains(&known::top(name)) || known::QUIET_BASES.contains(&name))
+            holds(known::STANDARD.contains(known::top(name)) || known::QUIET_BASES.contains(name))
         }
         What::Known => holds(keeps),
         What::Call { .. } | What::PlainCall { .. } => Step::Fails,
@@ -221,23 +221,23 @@ fn of_builtin(name: &str, what: &What) -> Step {
         Some((first, rest)) => (first, rest.rsplit('.').next()),
         None => (name, None),
     };
-    let class = known::BUILTIN_TYPES.contains(&first) || is_exception(first);
+    let class = known::BUILTIN_TYPES.contains(first) || is_exception(first);
     let own = first.starts_with("__") && first.ends_with("__");
     match (what, last) {
-        (What::Readable, _) => holds(class || own || known::QUIET_BUILTINS.contains(&first)),
+        (What::Readable, _) => holds(class || own || known::QUIET_BUILTINS.contains(first)),
         (What::Plain, _) => holds(class || own),
         (What::Base | What::Made, None) => holds(class),
-        (What::Known, None) => holds(known::KEEPING_BUILTINS.contains(&first)),
-        (What::Call { .. }, None) if known::KEEPING_BUILTINS.contains(&first) => Step::Holds,
+        (What::Known, None) => holds(known::KEEPING_BUILTINS.contains(first)),
+        (What::Call { .. }, None) if known::KEEPING_BUILTINS.contains(first) => Step::Holds,
         (What::Call { depth: 0, plain } | What::PlainCall { plain }, None) => {
-            match known::QUIET_BUILTINS.contains(&first) || is_exception(first) {
+            match known::QUIET_BUILTINS.contains(first) || is_exception(first) {
                 true => if_plain(plain),
                 false => Step::Fails,
             }
         }
         // `str.maketrans(…)`, `__name__.split(".")`.
         (What::Call { depth: 0, plain } | What::PlainCall { plain }, Some(method)) => {
-            match class || own && known::QUIET_METHODS.contains(&method) {
+            match class || own && known::QUIET_METHODS.contains(method) {
                 true => if_plain(plain),
                 false => Step::Fails,
             }

@@ -212,8 +212,8 @@ impl<'a, S: Sources> Walk<'a, S> {
     }
 
     fn distribution(&mut self, name: &str, place: Place) {
-        let standard = known::STANDARD.contains(&name);
-        if known::READS_DOCS.contains(&name) || !standard && !known::BLIND.contains(&name) {
+        let standard = known::STANDARD.contains(name);
+        if known::READS_DOCS.contains(name) || !standard && !known::BLIND.contains(name) {
             self.reached.documentation = true;
             let why = format!("`{name}` may read documentation strings");
             self.widen(Reach::Documentation, Some(place.clone()), why);

@@ -147,7 +147,7 @@ impl<'a> Names<'a> {
         argument: Option<Vec<Piece>>,
         at: TextSize,
     ) {
-        if TELLING_ATTRIBUTES.contains(&name) {
+        if TELLING_ATTRIBUTES.contains(name) {
             self.push(Root::Attribute(name.into()), &[], None, at);
         }
         self.record(name, attributes, argument.clone(), at);

@@ -307,14 +307,14 @@ impl<'a> Effects<'a> {
         };
         match (chain.name(), function) {
             (Some(name), Expr::Attribute(it)) if self.is_plain_local(name) => {
-                match known::QUIET_METHODS.contains(&it.attr.as_str()) {
+                match known::QUIET_METHODS.contains(it.attr.as_str()) {
                     true => before,
                     false => Effect::Some,
                 }
             }
             (Some(name), _) if self.is_local(name) => Effect::Some,
             (Some(name), _) => before.and(Effect::need(what, self.used(function, &chain, name))),
-            (None, Expr::Attribute(it)) if known::QUIET_METHODS.contains(&it.attr.as_str()) => {
+            (None, Expr::Attribute(it)) if known::QUIET_METHODS.contains(it.attr.as_str()) => {
                 before.and(self.plain(&it.value))
             }
             _ => Effect::Some,
