@@ -48,17 +48,17 @@ fn laid_out(statement: &str, chance: &mut Chance) -> String {
                 '(' | '[' | '{' if !quoted && !documentation => {
                     depth += 1;
                     out.push(c);
-                    out.push_str(chance.pick(&["", "", " ", "\n        ", "  # (\n  "]));
+                    out.push_str(chance.pick::<&str>(&["", "", " ", "\n        ", "  # (\n  "]));
                 }
                 ')' | ']' | '}' if !quoted && !documentation => {
                     depth = depth.saturating_sub(1);
-                    out.push_str(chance.pick(&["", "", " ", "\n   "]));
+                    out.push_str(chance.pick::<&str>(&["", "", " ", "\n   "]));
                     out.push(c);
                 }
                 ',' if !quoted && depth > 0 => {
-                    out.push_str(chance.pick(&[",", ", ", " ,\n", ","]))
+                    out.push_str(chance.pick::<&str>(&[",", ", ", " ,\n", ","]))
                 }
-                '+' if !quoted && depth > 0 => out.push_str(chance.pick(&["+", " + ", " +\n "])),
+                '+' if !quoted && depth > 0 => out.push_str(chance.pick::<&str>(&["+", " + ", " +\n "])),
                 '"' if !documentation => out.push('\''),
                 c => out.push(c),
             }
