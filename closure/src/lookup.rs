@@ -216,6 +216,18 @@ impl<S: Sources> Modules<S> {
                 if let Some(id) = id {
                     self.in_module(id, rest, lookup);
                 }
+                // `import a.b as c` takes the attribute `b` of `a`, which may be something else.
+                if let Some((package, last)) = name.rsplit_once('.')
+                    && let Some(package) = self.find(package)
+                    && !self.get(package).facts.binding(last).is_empty()
+                {
+                    lookup.open.push(Open {
+                        module: package,
+                        name: last.into(),
+                        rest,
+                        attribute: true,
+                    });
+                }
                 if self.is_elsewhere(id) {
                     lookup.found.push(Target::Elsewhere(dotted(name, rest)));
                 }

@@ -58,7 +58,9 @@ fn laid_out(statement: &str, chance: &mut Chance) -> String {
                 ',' if !quoted && depth > 0 => {
                     out.push_str(chance.pick::<&str>(&[",", ", ", " ,\n", ","]))
                 }
-                '+' if !quoted && depth > 0 => out.push_str(chance.pick::<&str>(&["+", " + ", " +\n "])),
+                '+' if !quoted && depth > 0 => {
+                    out.push_str(chance.pick::<&str>(&["+", " + ", " +\n "]))
+                }
                 '"' if !documentation => out.push('\''),
                 c => out.push(c),
             }
