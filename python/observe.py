@@ -26,11 +26,18 @@ def observe():
         except (OSError, ValueError):
             pass
 
+    whole = {}
+
     def counts(place):
-        # What lies in a package of a distribution counts with it, the standard library with the interpreter.
+        # What lies in a package of a distribution counts with it, unless several distributions may share it; the
+        # standard library counts with the interpreter.
         if place.endswith(packages):
             return True
-        return not (place.startswith(library) or any(name + "/" in place for name in packages))
+        if any(name + "/" in place for name in packages):
+            if place not in whole:
+                whole[place] = os.path.exists(place + "/__init__.py")
+            return not whole[place]
+        return not place.startswith(library)
 
     def find_spec(self, fullname, target=None):
         name = fullname.rpartition(".")[2]

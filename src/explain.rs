@@ -144,7 +144,7 @@ fn called(entry: &PathEntry) -> String {
         Place::Distribution => match text.split_once(':') {
             Some((environment, "*.pth")) => return format!("what {environment} starts with"),
             Some((environment, "*")) => return format!("packages of {environment}"),
-            Some((environment, name)) if !name.starts_with('\0') => {
+            Some((environment, name)) if !name.contains('\0') => {
                 return format!("package {name} of {environment}");
             }
             Some((environment, _)) => return format!("modules of {environment}"),

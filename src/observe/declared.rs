@@ -1,9 +1,11 @@
 //! What a node declares, as paths: what it may read and write without a word.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use jalon_conf::pipeline::{ArtifactId, NodeId};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::territory::{parents, trimmed};
 use crate::graph::Graph;
@@ -19,6 +21,8 @@ pub struct Declared {
     pub after: Vec<NodeId>,
     /// Outputs of which a part is declared: what is read of the rest is known in time, and counts.
     pub parts: Vec<ArtifactId>,
+    /// Where links lead that are declared, or that lie on the way to what is.
+    real: FxHashSet<PathBuf>,
 }
 
 impl Declared {
@@ -54,10 +58,11 @@ impl Declared {
             .outputs
             .iter()
             .map(|output| bytes(&graph.artifact(output.artifact).path));
-        let writes = outputs
+        let writes: FxHashSet<Vec<u8>> = outputs
             .chain(node.checkpoint.as_deref().map(bytes))
             .collect();
         Declared {
+            real: real(workspace.root(), reads.iter().chain(&writes)),
             reads,
             writes,
             after: node.after.clone(),
@@ -65,8 +70,36 @@ impl Declared {
         }
     }
 
+    /// Whether an absolute path is the real name of something declared under another, or lies in it.
+    pub fn is_really(&self, path: &Path) -> bool {
+        !self.real.is_empty() && path.ancestors().any(|above| self.real.contains(above))
+    }
+
     /// Whether a path is one of these, or lies in one.
     pub fn covers(set: &FxHashSet<Vec<u8>>, path: &[u8]) -> bool {
         set.contains(path) || parents(path).any(|above| set.contains(above))
     }
+}
+
+/// The real names of those paths that have another than they are called by.
+fn real<'p>(root: &Path, paths: impl Iterator<Item = &'p Vec<u8>>) -> FxHashSet<PathBuf> {
+    let mut parents: FxHashMap<PathBuf, PathBuf> = FxHashMap::default();
+    let others = paths.filter_map(|path| {
+        let path = root.join(OsStr::from_bytes(path));
+        let (parent, name) = (path.parent()?, path.file_name()?);
+        let known = parents.get(parent).cloned();
+        let above = known.unwrap_or_else(|| {
+            let real = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
+            parents.insert(parent.to_owned(), real.clone());
+            real
+        });
+        let here = above.join(name);
+        let real = if here.is_symlink() {
+            here.canonicalize().unwrap_or(here)
+        } else {
+            here
+        };
+        (real != path).then_some(real)
+    });
+    others.collect()
 }

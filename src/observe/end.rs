@@ -58,9 +58,11 @@ impl Fold<'_, '_> {
         let told = |seen: &Seen| !matches!(seen, Seen::Absent | Seen::Exists(_) | Seen::Version(_));
         let is_beside =
             |entry: &PathEntry| entry.place == Place::Project && entry.path.starts_with(b"../");
-        let host_bound = list
-            .iter()
-            .any(|(entry, seen)| (entry.place.is_elsewhere() || is_beside(entry)) && told(seen));
+        // What an administrator installs has the same place everywhere.
+        let is_local = |entry: &PathEntry| entry.path.starts_with(b"/usr/local/");
+        let host_bound = list.iter().any(|(entry, seen)| {
+            (entry.place.is_elsewhere() || is_beside(entry)) && told(seen) && !is_local(entry)
+        });
         let (traced, gaps) = match &observed.extent {
             Extent::Full => (Traced::Full, Vec::new()),
             Extent::Partial(why) => (Traced::Partial, why.clone()),

@@ -5,6 +5,7 @@
 //! package becomes its distribution, a program its version. Nothing is decided about the node here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,8 @@ pub struct Fold<'a, 'o> {
     graph: &'a Graph,
     pub(super) declared: Declared,
     rules: &'a Rules,
+    /// By absolute path.
+    sightings: FxHashMap<&'o Path, &'o Sighting>,
     /// When the execution made what, by absolute path.
     made: FxHashMap<&'o Path, u32>,
     /// Runtimes' own directories: a file there belongs to the runtime.
@@ -53,6 +56,7 @@ pub struct Fold<'a, 'o> {
     /// Entries and the sighting that each rests on.
     pub(super) entries: FxHashMap<PathEntry, Option<&'o Sighting>>,
     owners: FxHashMap<PathBuf, (String, python::Owners)>,
+    environments: FxHashMap<PathBuf, bool>,
     pub(super) strays: Vec<String>,
     pub(super) outside: Vec<String>,
     pub(super) trespasses: Vec<Trespass>,
@@ -62,6 +66,8 @@ pub struct Fold<'a, 'o> {
 
 impl<'a, 'o> Fold<'a, 'o> {
     fn new(sight: &'a Sight<'a>, graph: &'a Graph, id: NodeId, observed: &'o Observed) -> Self {
+        let sightings = observed.sightings.iter();
+        let sightings = sightings.map(|one| (one.path.as_path(), one)).collect();
         let made = observed.sightings.iter();
         let made = made
             .filter_map(|one| Some((one.path.as_path(), one.made_at?)))
@@ -93,11 +99,13 @@ impl<'a, 'o> Fold<'a, 'o> {
             graph,
             declared: Declared::new(sight.workspace, graph, id),
             rules: &sight.rules,
+            sightings,
             made,
             runtimes,
             managers: sight.programs.managers(),
             entries: FxHashMap::default(),
             owners: FxHashMap::default(),
+            environments: FxHashMap::default(),
             strays: Vec::new(),
             outside: Vec::new(),
             trespasses: Vec::new(),
@@ -110,7 +118,10 @@ impl<'a, 'o> Fold<'a, 'o> {
         if sighting.uses.has(Uses::EXECUTE) && self.program(sighting) {
             return;
         }
-        if let Some((site, rest)) = python::split(&sighting.path) {
+        if self.declared.is_really(&sighting.path) {
+            return;
+        }
+        if let Some((site, rest)) = self.packages(&sighting.path) {
             return self.package(sighting, &site, &rest);
         }
         if !sighting.stamped && sighting.uses.has(Uses::EXECUTE) {
@@ -119,26 +130,12 @@ impl<'a, 'o> Fold<'a, 'o> {
         }
         let path = sighting.path.as_path();
         if let Ok(relative) = path.strip_prefix(&self.rules.root) {
-            let named = relative.as_os_str().as_bytes();
-            let real = self.real(path);
-            match real.strip_prefix(&self.rules.root) {
-                Ok(other) if other != relative => {
-                    let other = other.as_os_str().as_bytes().to_vec();
-                    if self.project(sighting, &other, false) {
-                        self.project(sighting, named, true);
-                    }
-                }
-                _ => drop(self.project(sighting, named, true)),
-            }
-            return;
+            return self.project(sighting, relative.as_os_str().as_bytes());
         }
-        let real = self.real(path);
-        if let Ok(relative) = real.strip_prefix(&self.rules.root) {
-            let relative = relative.as_os_str().as_bytes().to_vec();
-            self.project(sighting, &relative, true);
-            return;
+        // The project under another name is noted under its real one too.
+        if !self.real(path).starts_with(&self.rules.root) {
+            self.elsewhere(sighting);
         }
-        self.elsewhere(sighting);
     }
 
     /// A path with the links on the way to it resolved, the last part as it is.
@@ -166,22 +163,28 @@ impl<'a, 'o> Fold<'a, 'o> {
             .any(|above| self.made.get(above).is_some_and(|&made| made < learnt))
     }
 
-    /// A project path; whether it may still become an entry under another name.
-    fn project(&mut self, sighting: &'o Sighting, path: &[u8], enter: bool) -> bool {
-        if path.is_empty() || self.rules.is_cache(path) {
+    /// A project path, relative.
+    fn project(&mut self, sighting: &'o Sighting, path: &[u8]) {
+        if path.is_empty() {
+            // Of the root itself only the names say anything.
+            if sighting.uses.has(Uses::LIST) {
+                self.add(Place::Project, b"", Access::Listing, Some(sighting));
+            }
+            return;
+        }
+        if self.rules.is_cache(path) && !self.is_sourceless(sighting, path) {
             self.source_of_byte_code(sighting, path);
-            self.version_control(sighting, path);
-            return self.listed_root(sighting, path);
+            return self.version_control(sighting, path);
         }
         let writable = Declared::covers(&self.declared.writes, path);
         if sighting.uses.any(Uses::WRITING) && !writable {
             self.written(sighting, path);
         }
         if writable || !sighting.uses.learns() || self.is_own(sighting) {
-            return false;
+            return;
         }
         if Declared::covers(&self.declared.reads, path) {
-            return false;
+            return self.held(sighting, path);
         }
         if let Some((artifact, _)) = self.sight.territory.output(path) {
             let producer = self.graph.artifact(artifact).producer;
@@ -189,28 +192,57 @@ impl<'a, 'o> Fold<'a, 'o> {
                 || producer.is_some_and(|producer| self.declared.after.contains(&producer));
             if !ordered {
                 let path = String::from_utf8_lossy(path).into_owned();
-                self.trespasses.push(Trespass { path, artifact });
-                return false;
+                return self.trespasses.push(Trespass { path, artifact });
             }
         }
-        let runtimes = &self.runtimes;
-        if runtimes.iter().any(|home| sighting.path.starts_with(home)) {
-            return false;
-        }
-        if enter {
+        if !self.is_runtimes(&sighting.path) {
             self.enter(sighting, Place::Project, path);
         }
-        true
     }
 
-    /// The project's root: only its names say anything.
-    fn listed_root(&mut self, sighting: &'o Sighting, path: &[u8]) -> bool {
-        if path.is_empty() {
-            if sighting.uses.has(Uses::LIST) {
-                self.add(Place::Project, b"", Access::Listing, Some(sighting));
-            }
+    /// What is declared was digested before; that it did not change and change back meanwhile, its stamp tells.
+    fn held(&mut self, sighting: &Sighting, path: &[u8]) {
+        let is_file = sighting.first.is_some_and(|first| first.kind == Kind::File);
+        let now = trace::stamp(sighting.path.as_os_str().as_bytes());
+        if is_file && sighting.stamped && now != sighting.first {
+            let name = String::from_utf8_lossy(path).into_owned();
+            self.moved.get_or_insert(name);
         }
-        false
+    }
+
+    /// Whether a file belongs to a runtime that was executed: its library, not whatever lies beside it.
+    fn is_runtimes(&self, path: &Path) -> bool {
+        self.runtimes.iter().any(|home| {
+            let Ok(relative) = path.strip_prefix(home) else {
+                return false;
+            };
+            let first = relative.components().next();
+            let first = first.map(|first| first.as_os_str().as_bytes());
+            match first {
+                None => true,
+                // Shared with whatever else is installed there.
+                Some(b"lib") if home == Path::new("/usr/local") => {
+                    let second = relative.components().nth(1);
+                    second.is_some_and(|name| name.as_os_str().as_bytes().starts_with(b"python3"))
+                }
+                Some(
+                    b"lib" | b"lib64" | b"libexec" | b"include" | b"conf" | b"jre" | b"modules",
+                ) => true,
+                Some(b"pyvenv.cfg") => true,
+                Some(b"bin") => relative.components().count() == 1 || runtime(relative).is_some(),
+                Some(_) => false,
+            }
+        })
+    }
+
+    /// Whether a file of byte code stands for itself: there is nothing that it was compiled from.
+    fn is_sourceless(&self, sighting: &Sighting, path: &[u8]) -> bool {
+        path.ends_with(b".pyc")
+            && sighting.uses.has(Uses::READ)
+            && !path
+                .split(|&byte| byte == b'/')
+                .any(|part| part == b"__pycache__")
+            && !sighting.path.with_extension("py").exists()
     }
 
     /// Who reads byte code has read what it was compiled from: the interpreter compared the two.
@@ -229,7 +261,10 @@ impl<'a, 'o> Fold<'a, 'o> {
             || self.sight.territory.output(&source).is_some()
             || self.rules.is_cache(&source);
         if !owned {
-            self.add(Place::Project, &source, Access::Content, None);
+            // The interpreter looked at the source's stamp, so a change since then can be told.
+            let place = self.rules.root.join(OsStr::from_bytes(&source));
+            let looked = self.sightings.get(place.as_path()).copied();
+            self.add(Place::Project, &source, Access::Content, looked);
         }
     }
 
@@ -276,7 +311,7 @@ impl<'a, 'o> Fold<'a, 'o> {
     fn elsewhere(&mut self, sighting: &'o Sighting) {
         let path = sighting.path.as_path();
         let under = |places: &[PathBuf]| places.iter().any(|place| path.starts_with(place));
-        if under(&self.runtimes) || under(&self.managers) || self.is_above(path) {
+        if self.is_runtimes(path) || under(&self.managers) || self.is_above(path) {
             return;
         }
         let temporary = self.rules.is_temporary(path);
@@ -353,7 +388,7 @@ impl<'a, 'o> Fold<'a, 'o> {
         let Some(first) = sighting.first else {
             return self.add(place, path, Access::Existence, Some(sighting));
         };
-        if first.link && uses.has(Uses::LINK) {
+        if first.link && (uses.has(Uses::LINK) || first.kind == Kind::Directory) {
             self.add(place, path, Access::Link, Some(sighting));
         }
         match first.kind {
@@ -410,6 +445,18 @@ impl<'a, 'o> Fold<'a, 'o> {
         is_found && !sighting.uses.any(Uses::READ.and(Uses::WRITING))
     }
 
+    /// The package directory that a path lies in, and the rest of the path.
+    fn packages(&mut self, path: &Path) -> Option<(PathBuf, PathBuf)> {
+        let (site, rest) = python::split(path)?;
+        let known = self.environments.get(&site).copied();
+        let is = known.unwrap_or_else(|| {
+            let is = trace::is_environment(&site);
+            self.environments.insert(site.clone(), is);
+            is
+        });
+        is.then_some((site, rest))
+    }
+
     fn package(&mut self, sighting: &'o Sighting, site: &Path, rest: &Path) {
         let (sight, rules) = (self.sight, self.rules);
         let (label, owners) = self.owners.entry(site.to_owned()).or_insert_with(|| {
@@ -440,8 +487,7 @@ impl<'a, 'o> Fold<'a, 'o> {
             return;
         }
         let path = rest.as_os_str().as_bytes();
-        let now = sighting.path.metadata();
-        if rules.is_cache(path) || !now.is_ok_and(|now| now.is_file()) {
+        if rules.is_cache(path) || sighting.path.is_dir() {
             return;
         }
         // A file that no distribution speaks of counts by itself.
@@ -460,11 +506,10 @@ impl<'a, 'o> Fold<'a, 'o> {
         }
         for (directory, names) in places {
             let names: Vec<&[u8]> = names.into_iter().collect();
-            if python::split(directory).is_some() {
-                let label = python::label(&self.sight.programs, &self.rules.root, directory);
-                self.entries
-                    .entry(python::modules(&label, &names))
-                    .or_insert(None);
+            if let Some((site, rest)) = self.packages(directory) {
+                let label = python::label(&self.sight.programs, &self.rules.root, &site);
+                let entry = python::modules(&label, rest.as_os_str().as_bytes(), &names);
+                self.entries.entry(entry).or_insert(None);
                 continue;
             }
             let (place, relative) = match directory.strip_prefix(&self.rules.root) {

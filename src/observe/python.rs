@@ -151,10 +151,11 @@ pub fn file(label: &str, path: &[u8]) -> PathEntry {
 }
 
 /// An entry for modules that were looked for.
-pub fn modules(label: &str, names: &[&[u8]]) -> PathEntry {
+/// `below` is where in the package directory they were looked for.
+pub fn modules(label: &str, below: &[u8], names: &[&[u8]]) -> PathEntry {
     PathEntry {
         place: Place::Distribution,
-        path: [label.as_bytes(), b":\0", &names.join(&0)].concat(),
+        path: [label.as_bytes(), b":", below, b"\0", &names.join(&0)].concat(),
         access: Access::Module,
     }
 }
@@ -184,8 +185,14 @@ pub fn see(programs: &Programs<'_>, workspace: &Workspace, entry: &PathEntry) ->
     }
     if entry.access == Access::Module {
         let mut found = String::new();
+        let (below, names) = name.split_once('\0')?;
         for place in places {
-            let path = [place.as_os_str().as_bytes(), name.as_bytes()].concat();
+            let place = if below.is_empty() {
+                place
+            } else {
+                place.join(below)
+            };
+            let path = [place.as_os_str().as_bytes(), b"\0", names.as_bytes()].concat();
             let seen = workspace.see(
                 Path::new(OsStr::from_bytes(&path)),
                 Access::Module,

@@ -10,8 +10,15 @@ use std::path::{Path, PathBuf};
 use crate::workspace::glob::{CACHES, PRIVATE, Pattern};
 
 /// Directories of the system: a file there counts by nothing, unless it is a language's runtime or package.
-const SYSTEM: [&str; 14] = [
-    "/usr/",
+const SYSTEM: [&str; 24] = [
+    "/usr/bin/",
+    "/usr/include/",
+    "/usr/lib/",
+    "/usr/lib32/",
+    "/usr/lib64/",
+    "/usr/libexec/",
+    "/usr/sbin/",
+    "/usr/share/",
     "/lib/",
     "/lib32/",
     "/lib64/",
@@ -23,7 +30,10 @@ const SYSTEM: [&str; 14] = [
     "/sys/",
     "/dev/",
     "/run/",
-    "/var/",
+    "/var/cache/",
+    "/var/lib/apt/",
+    "/var/lib/dpkg/",
+    "/var/run/",
     "/nix/store/",
 ];
 

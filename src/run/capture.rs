@@ -184,7 +184,7 @@ impl Shop<'_> {
                 || match unfit.or_else(|| self.moved(job, node).map(changed)) {
                     Some(why) => Err(why),
                     None => self
-                        .put(derivation, node, &mut record, observed.clone())
+                        .put(job, derivation, node, &mut record, observed.clone())
                         .and_then(|()| self.put_settled(job, node, &record, observed)),
                 },
             );
@@ -232,19 +232,20 @@ impl Shop<'_> {
             weak,
             ..record.clone()
         };
-        self.put(&settled, node, &mut record, observed)
+        self.put(job, &settled, node, &mut record, observed)
     }
 
     /// The error says why the record is not kept.
     fn put(
         &self,
+        job: &Job,
         derivation: &Derivation,
         node: &Node,
         record: &mut ActionRecord,
         observed: Vec<(PathEntry, Seen)>,
     ) -> Result<(), String> {
         let observed = self
-            .settle_paths(&record.weak, node, observed)
+            .settle_paths(job, &record.weak, node, observed)
             .map_err(|error| {
                 self.bus
                     .notice("not-kept", format!("what ran cannot be kept: {error}"));

@@ -13,7 +13,7 @@ use jalon_store::error::ReadError;
 use super::attempt::{Job, Shop};
 use super::failure::Failure;
 use super::private::write_once;
-use crate::observe::{self, Folded};
+use crate::observe::{self, Finding, Folded};
 use crate::worker::environment::Variables;
 use crate::worker::observed::{Extent, Observed};
 use crate::workspace::PRIVATE_DIRECTORY;
@@ -215,6 +215,7 @@ impl Shop<'_> {
     /// The path set to record under: the observed one, or one with all that are known where they are many.
     pub(super) fn settle_paths(
         &self,
+        job: &Job,
         weak: &WeakKey,
         node: &Node,
         observed: Vec<(PathEntry, Seen)>,
@@ -229,7 +230,7 @@ impl Shop<'_> {
         let more = known.into_iter().flat_map(|set| set.entries);
         for entry in more {
             if !all.iter().any(|(one, _)| *one == entry)
-                && let Some(seen) = sight.look(&entry)
+                && let Finding::Seen(seen) = sight.see(&entry, &|artifact| job.value(artifact))
             {
                 all.push((entry, seen));
             }

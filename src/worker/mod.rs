@@ -11,3 +11,4 @@ mod spawn;
 pub mod text;
 pub mod trace;
 pub mod transcript;
+pub mod trial;

@@ -210,6 +210,16 @@ fn traced(
     trace: &Trace<'_>,
     run: impl FnOnce(&mut Child) -> Ended,
 ) -> Ended {
+    if let Some(why) = trace::cannot() {
+        let mut ended = match Child::start(request, place, None) {
+            Ok(mut child) => run(&mut child),
+            Err(SpawnError::Execute(error) | SpawnError::Filter(error)) => {
+                Ended::not_started(error)
+            }
+        };
+        ended.observed = Observed::nothing(why);
+        return ended;
+    }
     let pair = socketpair(
         AddressFamily::UNIX,
         SocketType::STREAM,

@@ -668,3 +668,164 @@ fn what_is_appended_to_and_then_read() {
     assert_eq!(project.executed(), ["n"]);
     assert_eq!(project.read("o.txt").trim(), "4");
 }
+
+fn retarget(project: &Project, to: &str) {
+    let _ = std::fs::remove_file(project.path("current"));
+    std::os::unix::fs::symlink(to, project.path("current")).unwrap();
+}
+
+#[test]
+fn a_link_that_is_gone_through_in_any_way() {
+    for command in [
+        "(cd current && cat data) > {{out.o}}",
+        "cat current/sub/../data > {{out.o}}",
+        "tar -cf - -C current . | tar -xOf - ./data > {{out.o}}",
+        "grep -rh . current/ > {{out.o}}",
+        "python3 -c \"import os; os.chdir(\\\"current\\\"); print(open(\\\"data\\\").read(), end=\\\"\\\")\" > {{out.o}}",
+    ] {
+        let project = node(command);
+        for (version, text) in [("v1", "one\n"), ("v2", "two\n")] {
+            project.write(&format!("{version}/data"), text);
+            project.write(&format!("{version}/sub/x"), "");
+        }
+        retarget(&project, "v1");
+        must_notice(&project, || retarget(&project, "v2"), "two\n");
+    }
+}
+
+#[test]
+fn a_directory_that_could_not_be_entered() {
+    let project = node("(cd opt 2>/dev/null && echo there || echo away) > {{out.o}}");
+    must_notice(
+        &project,
+        || std::fs::create_dir(project.path("opt")).unwrap(),
+        "there\n",
+    );
+}
+
+#[test]
+fn what_a_link_of_its_own_leads_to() {
+    let command =
+        "ln -sf \"$PWD/extra.csv\" \"$TMPDIR/l\"; cat \"$TMPDIR/l\" > {{out.o}}; rm \"$TMPDIR/l\"";
+    let project = node(command);
+    project.write("extra.csv", "1\n");
+    must_notice(&project, || project.write("extra.csv", "2\n"), "2\n");
+    let isolated = node(command);
+    isolated.write("extra.csv", "1\n");
+    isolated.write(
+        "jalon.toml",
+        with_default(&isolated, "isolation = \"strict\""),
+    );
+    assert_eq!(isolated.run(&[]).output.code, 1);
+}
+
+#[test]
+fn an_output_or_an_input_that_lies_behind_a_link() {
+    let project = node("cat current/data > o2/x; echo done > {{out.o}}");
+    let definition = project.read("jalon.toml");
+    project.write(
+        "jalon.toml",
+        definition.replace(
+            "out = { o = \"o.txt\" }",
+            "in = [\"d\"]\nout = { o = \"o.txt\", x = \"o2/x\" }",
+        ) + "[source]\nd = \"current/data\"\n",
+    );
+    project.write("v1/data", "one\n");
+    project.write("real/keep", "");
+    retarget(&project, "v1");
+    std::os::unix::fs::symlink("real", project.path("o2")).unwrap();
+    let run = project.run_ok(&[]);
+    assert_eq!(run.notices(), [""; 0], "{}", run.output);
+    settled(&project);
+    assert_eq!(project.read("real/x"), "one\n");
+}
+
+#[test]
+fn an_input_that_changes_and_changes_back() {
+    let mut project = node(
+        "cat raw.txt > {{out.o}}; touch \"$GATE.reached\"; while [ ! -e \"$GATE\" ]; do sleep 0.02; done",
+    );
+    let definition = project
+        .read("jalon.toml")
+        .replace("[\"LOG\"]", "[\"LOG\", \"GATE\"]");
+    project.write(
+        "jalon.toml",
+        definition.replace("out = ", "in = [\"raw\"]\nout = ") + "[source]\nraw = \"raw.txt\"\n",
+    );
+    project.write("raw.txt", "1\n");
+    let gate = project.beside("gate");
+    project.set_env("GATE", gate.to_str().unwrap());
+    let running = project.start(&["run", "--json"]);
+    crate::project::wait_until("the node has read", || {
+        project.beside("gate.reached").exists()
+    });
+    project.write("raw.txt", "2\n");
+    project.write("raw.txt", "1\n");
+    std::fs::write(&gate, "").unwrap();
+    let output = running.wait().expect(0);
+    assert!(output.to_string().contains("input-moved"), "{output}");
+    project.executed();
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["n"]);
+}
+
+#[test]
+fn a_directory_of_the_project_that_is_only_called_like_one_of_packages() {
+    let project = node("cat layer/lib/python3.11/site-packages/foo.py > {{out.o}}");
+    project.write("layer/lib/python3.11/site-packages/foo.py", "1\n");
+    must_notice(
+        &project,
+        || project.write("layer/lib/python3.11/site-packages/foo.py", "2\n"),
+        "2\n",
+    );
+}
+
+#[test]
+fn byte_code_without_a_source() {
+    let project = node(
+        "python3 -c \"import sys; sys.path.insert(0, \\\"lib\\\"); import helper; print(helper.V)\" > {{out.o}}",
+    );
+    let compile = |value: &str| {
+        project.write("helper.py", format!("V = {value}\n"));
+        std::fs::create_dir_all(project.path("lib")).unwrap();
+        let done = std::process::Command::new("python3")
+            .args([
+                "-c",
+                "import py_compile; py_compile.compile('helper.py', cfile='lib/helper.pyc')",
+            ])
+            .current_dir(&project.dir)
+            .status();
+        assert!(done.is_ok_and(|done| done.success()));
+        project.remove("helper.py");
+    };
+    compile("1");
+    must_notice(&project, || compile("2"), "2\n");
+}
+
+#[test]
+fn a_pipe_in_place_of_a_program_holds_nothing_up() {
+    let project = node("./f 2>/dev/null || echo none > {{out.o}}");
+    let made = std::process::Command::new("mkfifo")
+        .args(["-m", "755", "f"])
+        .current_dir(&project.dir)
+        .status();
+    assert!(made.is_ok_and(|made| made.success()));
+    project.run_ok(&[]);
+    assert_eq!(project.read("o.txt"), "none\n");
+}
+
+#[test]
+fn what_an_administrator_installed() {
+    let place = std::path::Path::new("/usr/local/share/jalon-test");
+    let file = place.join(format!("data-{}", std::process::id()));
+    if std::fs::create_dir_all(place)
+        .and_then(|()| std::fs::write(&file, "1\n"))
+        .is_err()
+    {
+        return skip("files below /usr/local count: they cannot be written here");
+    }
+    let project = node(&format!("cat {} > {{{{out.o}}}}", file.display()));
+    must_notice(&project, || std::fs::write(&file, "2\n").unwrap(), "2\n");
+    let _ = std::fs::remove_file(&file);
+    let _ = std::fs::remove_dir(place);
+}

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use jalon::report::words;
 
+use jalon::worker::trial;
+
 use super::super::args::Common;
 use super::super::exit::{self, Failure};
 use super::super::out;
@@ -115,12 +117,16 @@ pub fn doctor(common: &Common) -> Result<u8, Failure> {
             );
         }
     }
-    let traced = "what nodes read is not observed";
+    let here = std::env::temp_dir();
+    let traced = trial::observe(&here.canonicalize().unwrap_or(here));
     say(
         "tracing",
-        false,
-        traced.to_owned(),
-        "declare the files that a node reads: `in`, `code`",
+        traced.is_ok(),
+        match &traced {
+            Ok(()) => "what nodes read is observed".to_owned(),
+            Err(why) => format!("what nodes read is not observed: {why}"),
+        },
+        "let the container use seccomp; until then declare what a node reads: `in`, `code`",
     );
     let python = program(&machine.variables, "python3");
     say(

@@ -6,6 +6,7 @@ use jalon::frontend::{self, dvc, native};
 
 use super::super::args::{Common, ImportArgs};
 use super::super::exit::{self, Failure};
+use super::super::out;
 use super::super::session;
 
 /// Writes a definition from a dvc.yaml, beside which it lies from then on.
@@ -29,14 +30,14 @@ pub fn import(common: &Common, args: &ImportArgs) -> Result<u8, Failure> {
     };
     let text = jalon_conf::dvc::export(project.graph.pipeline(), &project.name, &is_directory);
     if args.print {
-        print!("{text}");
+        out::bytes(text.as_bytes())?;
         return Ok(exit::DONE);
     }
     std::fs::write(&target, text)?;
-    eprintln!(
+    out::note(format_args!(
         "wrote {}; lines that begin with NOTE say what is not the same. Now: jalon check, jalon plan, jalon run",
         target.display()
-    );
+    ));
     Ok(exit::DONE)
 }
 

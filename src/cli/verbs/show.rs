@@ -134,6 +134,7 @@ fn lineage(
             "host_bound": record.attestation.host_bound,
             "clean": record.attestation.clean,
             "confirmed": record.attestation.confirmed,
+            "notes": record.attestation.notes,
         });
     }
     let Some(explanation) = session.store.explanation(&key)? else {

@@ -72,6 +72,7 @@ const CALLS: &[(c_long, Call)] = &[
     (libc::SYS_faccessat, Call::Access(Some(0), 1)),
     (libc::SYS_faccessat2, Call::Access(Some(0), 1)),
     (libc::SYS_readlinkat, Call::Link(Some(0), 1)),
+    (libc::SYS_chdir, Call::Stat(None, 0, Follow::Always)),
     (libc::SYS_execve, Call::Execute(None, 0)),
     (libc::SYS_execveat, Call::Execute(Some(0), 1)),
     (libc::SYS_truncate, Call::Change(None, 0)),
@@ -92,6 +93,8 @@ const CALLS: &[(c_long, Call)] = &[
     (libc::SYS_pivot_root, Call::Elsewhere),
     (libc::SYS_mount, Call::Elsewhere),
     (libc::SYS_setns, Call::Elsewhere),
+    (libc::SYS_open_tree, Call::Elsewhere),
+    (libc::SYS_move_mount, Call::Elsewhere),
     (libc::SYS_open_by_handle_at, Call::Elsewhere),
 ];
 

@@ -7,23 +7,27 @@
 //! nothing of projects.
 
 mod filter;
+mod listener;
+mod place;
 mod tracee;
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
-use rustix::process::{Pid, Signal, kill_process};
 
 pub use filter::program;
+pub use listener::cannot;
+pub use place::{is_environment, stamp};
 
 use self::filter::{Call, Flags, Follow};
+use self::listener::{answer, end, receive, wake_together};
+use self::place::{is_packages, now, packages_in, real, shebang};
 use self::tracee::Tracee;
 use super::observed::{Extent, Kind, Look, Notebook, Observed, Stamp, Uses};
 
@@ -60,6 +64,8 @@ pub fn watch(trace: &Trace<'_>, listener: &OwnedFd, stop: BorrowedFd<'_>) -> Obs
         trace,
         notebook: Notebook::default(),
         finding: FxHashSet::default(),
+        packages: FxHashMap::default(),
+        started: FxHashSet::default(),
         starting: FxHashMap::default(),
         modules: Vec::new(),
         network: false,
@@ -87,24 +93,15 @@ pub fn watch(trace: &Trace<'_>, listener: &OwnedFd, stop: BorrowedFd<'_>) -> Obs
     }
 }
 
-/// Lets the kernel hand over on one processor, which saves most of a round trip's time (Linux 6.6).
-fn wake_together(listener: &OwnedFd) {
-    const SYNC_WAKE_UP: libc::c_ulong = 1;
-    // SAFETY: takes a number; kernels that do not know it refuse it, and nothing depends on it.
-    unsafe {
-        libc::ioctl(
-            listener.as_raw_fd(),
-            libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS,
-            SYNC_WAKE_UP,
-        );
-    }
-}
-
 struct Watch<'a> {
     trace: &'a Trace<'a>,
     notebook: Notebook,
     /// Threads whose next listing looks for modules.
     finding: FxHashSet<u32>,
+    /// Directories that are named like those of packages, and whether they are.
+    packages: FxHashMap<Vec<u8>, bool>,
+    /// Threads of runtimes that have started.
+    started: FxHashSet<u32>,
     /// Package directories that a thread listed, as long as it may be a runtime that starts.
     starting: FxHashMap<u32, Vec<Vec<u8>>>,
     modules: Vec<PathBuf>,
@@ -187,13 +184,17 @@ impl Watch<'_> {
             }
             Call::Elsewhere => self.gap("it changed its root, mounts or namespaces"),
             Call::Move(directories, paths, stays) => {
+                let mut made = true;
                 for at in 0..2 {
                     let uses = match (at, stays) {
                         (0, true) => Uses::READ,
                         (0, false) => Uses::READ.and(Uses::REMOVE),
-                        _ => Uses::WRITE,
+                        _ if made => Uses::WRITE,
+                        // What was there before it is no more its own under another name.
+                        _ => Uses::CHANGE,
                     };
                     if self.name(tracee, &arguments, directories[at], paths[at]) {
+                        made = stays || (at == 0 && self.is_made());
                         self.used(uses);
                     }
                 }
@@ -276,12 +277,18 @@ impl Watch<'_> {
         }
         let directory = directory.map(|at| arguments[at as usize] as i32);
         let mut buffer = std::mem::take(&mut self.path);
+        let mut walked = Vec::new();
         let read = tracee.text(address, &mut buffer);
         // Nothing is named by an empty path; what a descriptor stands for was noted when it was opened.
         let found = read.and_then(|()| match buffer.is_empty() {
             true => Ok(false),
-            false => tracee.absolute(directory, &mut buffer).map(|()| true),
+            false => tracee
+                .absolute(directory, &mut buffer, &mut walked)
+                .map(|()| true),
         });
+        for passed in walked {
+            self.links(&passed);
+        }
         self.path = buffer;
         match found {
             Ok(found) => found && !self.word(tracee.thread),
@@ -304,6 +311,7 @@ impl Watch<'_> {
         } else if word == b"find" {
             self.finding.insert(thread);
         } else if word == b"start" {
+            self.started.insert(thread);
             for listed in self.starting.remove(&thread).unwrap_or_default() {
                 self.notebook.note(&listed, Uses::START);
             }
@@ -325,7 +333,8 @@ impl Watch<'_> {
             if self.finding.remove(&tracee.thread) {
                 return self.used(Uses::FIND);
             }
-            if is_packages(&self.path) {
+            let starts = !self.started.contains(&tracee.thread);
+            if starts && is_packages(&self.path) && self.is_distributed() {
                 // Until it says what it is, it may be a runtime that looks what there is to start with.
                 self.notebook.enter(&self.path, None);
                 let listed = self.starting.entry(tracee.thread).or_default();
@@ -345,6 +354,15 @@ impl Watch<'_> {
             // Written in part or at the end: what was there stays, and is not learnt from.
             (true, _, false) => Uses::CHANGE,
         });
+    }
+
+    /// Whether the path at hand, or a directory it lies in, was made by the execution.
+    fn is_made(&self) -> bool {
+        let path = Path::new(OsStr::from_bytes(&self.path));
+        path.ancestors().any(|above| {
+            let known = self.notebook.known(above.as_os_str().as_bytes());
+            known.is_some_and(|known| known.made_at.is_some())
+        })
     }
 
     fn is_absent(&mut self) -> bool {
@@ -373,11 +391,24 @@ impl Watch<'_> {
         found
     }
 
-    fn is_system(&self) -> bool {
-        let below = |directory: &Vec<u8>| self.path.starts_with(directory);
-        self.trace.system.iter().any(below)
-            && !self.trace.ours.iter().any(below)
-            && !is_distributed(&self.path)
+    /// Files of a language's package directories are noted wherever they lie, and stand for their package.
+    fn is_distributed(&mut self) -> bool {
+        let Some(end) = packages_in(&self.path) else {
+            return false;
+        };
+        if let Some(known) = self.packages.get(&self.path[..end]) {
+            return *known;
+        }
+        let place = self.path[..end].to_vec();
+        let is = is_environment(Path::new(OsStr::from_bytes(&place)));
+        self.packages.insert(place, is);
+        is
+    }
+
+    fn is_system(&mut self) -> bool {
+        let (trace, path) = (self.trace, &self.path);
+        let below = |directory: &Vec<u8>| path.starts_with(directory);
+        trace.system.iter().any(below) && !trace.ours.iter().any(below) && !self.is_distributed()
     }
 
     /// Whether the path at hand may be used so.
@@ -396,43 +427,73 @@ impl Watch<'_> {
     }
 
     /// Notes the use of the path at hand.
+    ///
+    /// A path that leads through links is used under its real name too, and so are the links: what they lead to
+    /// may change, and what the execution linked itself is not therefore its own.
     fn used(&mut self, uses: Uses) {
-        match self.notebook.known(&self.path) {
-            Some(known) if known.refused => {
-                self.refused = true;
+        if !self.note(uses) {
+            return;
+        }
+        let Some(real) = real(&self.path, uses) else {
+            return;
+        };
+        let named = std::mem::replace(&mut self.path, real);
+        self.note(uses);
+        self.links(&named);
+        self.path = named;
+    }
+
+    /// Notes the links of the project on the way to a path.
+    fn links(&mut self, path: &[u8]) {
+        let Some(root) = self.trace.ours.first() else {
+            return;
+        };
+        for above in Path::new(OsStr::from_bytes(path)).ancestors() {
+            if !above.as_os_str().as_bytes().starts_with(root) {
                 return;
+            }
+            if above.is_symlink() {
+                self.path = above.as_os_str().as_bytes().to_vec();
+                self.note(Uses::LINK);
+            }
+        }
+    }
+
+    /// Notes the use of the path at hand by this name; whether that was something new, and no system's path.
+    fn note(&mut self, uses: Uses) -> bool {
+        if let Some(known) = self.notebook.known(&self.path) {
+            if known.refused {
+                self.refused = true;
+                return false;
             }
             // Order counts where it was made, and is told only by noting it.
-            Some(known)
-                if known.uses.has(uses) && (known.learnt_at.is_some() || !uses.learns()) =>
-            {
-                return;
+            if known.uses.has(uses) && (known.learnt_at.is_some() || !uses.learns()) {
+                return false;
             }
-            Some(_) => {}
-            None if is_distributed(&self.path) => {
-                self.notebook.enter(&self.path, None);
+        } else if self.is_distributed() {
+            self.notebook.enter(&self.path, None);
+        } else if self.is_system() {
+            self.system += 1;
+            if !uses.has(Uses::EXECUTE) {
+                return false;
             }
-            None if self.is_system() => {
-                self.system += 1;
-                if !uses.has(Uses::EXECUTE) {
-                    return;
-                }
-                self.notebook.enter(&self.path, None);
-            }
-            None => {
-                self.enter();
-            }
+            self.notebook.enter(&self.path, None);
+        } else {
+            self.enter();
         }
         if !self.admitted(uses) {
             self.refused = true;
             self.notebook.enter(&self.path, None).refused = true;
-            return;
+            return false;
         }
         self.notebook.note(&self.path, uses);
         self.mark(uses);
         if uses.has(Uses::EXECUTE) {
             self.interpreter();
         }
+        self.notebook
+            .known(&self.path)
+            .is_some_and(|known| known.stamped)
     }
 
     /// Takes a digest where a stamp would not tell a change.
@@ -465,20 +526,6 @@ impl Watch<'_> {
     }
 }
 
-/// Whether a path is a directory of packages itself.
-fn is_packages(path: &[u8]) -> bool {
-    path.ends_with(b"/site-packages") || path.ends_with(b"/dist-packages")
-}
-
-/// Files of a language's package directories are noted wherever they lie, and stand for their package.
-fn is_distributed(path: &[u8]) -> bool {
-    let parts = [b"/site-packages/".as_slice(), b"/dist-packages/"];
-    is_packages(path)
-        || parts
-            .iter()
-            .any(|part| path.windows(part.len()).any(|window| window == *part))
-}
-
 fn is_theirs(error: &io::Error) -> bool {
     let theirs = [
         libc::EFAULT,
@@ -492,86 +539,4 @@ fn is_theirs(error: &io::Error) -> bool {
         || error
             .raw_os_error()
             .is_some_and(|number| theirs.contains(&number))
-}
-
-/// The interpreter that a script's first line names.
-fn shebang(path: &[u8]) -> Option<Vec<u8>> {
-    use std::io::Read;
-    let mut file = std::fs::File::open(Path::new(OsStr::from_bytes(path))).ok()?;
-    let mut start = [0u8; 256];
-    let length = file.read(&mut start).ok()?;
-    let line = start[..length].strip_prefix(b"#!")?;
-    let line = line.split(|&byte| byte == b'\n').next()?.trim_ascii();
-    let program = line.split(u8::is_ascii_whitespace).next()?;
-    (program.first() == Some(&b'/')).then(|| program.to_vec())
-}
-
-fn now() -> i128 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-    i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
-}
-
-/// What lies at a path now. A link that leads nowhere is something too, of no kind.
-pub fn stamp(path: &[u8]) -> Option<Stamp> {
-    let path = Path::new(OsStr::from_bytes(path));
-    let here = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-    let link = FileType::from_raw_mode(here.st_mode) == FileType::Symlink;
-    let found = link
-        .then(|| statat(CWD, path, AtFlags::empty()).ok())
-        .flatten();
-    Some(read(&found.unwrap_or(here), link))
-}
-
-fn read(found: &Stat, link: bool) -> Stamp {
-    let time = |seconds: i64, nanos: u64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-    Stamp {
-        kind: match FileType::from_raw_mode(found.st_mode) {
-            FileType::RegularFile => Kind::File,
-            FileType::Directory => Kind::Directory,
-            _ => Kind::Other,
-        },
-        link,
-        identity: (found.st_dev, found.st_ino),
-        size: found.st_size as u64,
-        mtime: time(found.st_mtime, found.st_mtime_nsec),
-        ctime: time(found.st_ctime, found.st_ctime_nsec),
-    }
-}
-
-fn receive(listener: RawFd) -> Option<libc::seccomp_notif> {
-    // SAFETY: the kernel wants the structure zeroed and fills it; zeroes are valid in it.
-    unsafe {
-        let mut call: libc::seccomp_notif = std::mem::zeroed();
-        let got = libc::ioctl(listener, libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut call);
-        // Whoever called may have been killed meanwhile.
-        (got == 0).then_some(call)
-    }
-}
-
-/// Lets a call go on, or fail with `EACCES`.
-fn answer(listener: RawFd, id: u64, refused: bool) {
-    let response = libc::seccomp_notif_resp {
-        id,
-        val: 0,
-        error: if refused { -libc::EACCES } else { 0 },
-        flags: if refused {
-            0
-        } else {
-            libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32
-        },
-    };
-    // SAFETY: the kernel reads the structure; one that is no longer waited for is refused.
-    unsafe {
-        libc::ioctl(
-            listener,
-            libc::SECCOMP_IOCTL_NOTIF_SEND,
-            &raw const response,
-        );
-    }
-}
-
-fn end(thread: u32) {
-    if let Some(pid) = Pid::from_raw(thread as i32) {
-        let _ = kill_process(pid, Signal::KILL);
-    }
 }

@@ -78,11 +78,17 @@ impl Tracee {
         usize::try_from(got).map_err(|_| io::Error::last_os_error())
     }
 
-    /// Makes a path absolute, without `.`, `..` and empty parts: in place, from what the process named.
+    /// Makes a path absolute, without `.`, `..` and empty parts: in place, from what the process named. Paths
+    /// whose parents were asked for go to `walked`, since links on the way to them count.
     ///
     /// # Errors
     /// It is gone, or what it is relative to cannot be found out.
-    pub fn absolute(self, directory: Option<i32>, path: &mut Vec<u8>) -> io::Result<()> {
+    pub fn absolute(
+        self,
+        directory: Option<i32>,
+        path: &mut Vec<u8>,
+        walked: &mut Vec<Vec<u8>>,
+    ) -> io::Result<()> {
         if path.first() != Some(&b'/') {
             let base = match directory {
                 None | Some(libc::AT_FDCWD) => format!("/proc/{}/cwd", self.thread),
@@ -100,7 +106,7 @@ impl Tracee {
             *path = whole;
         }
         if !is_normal(path) {
-            *path = normal(path);
+            *path = normal(path, walked);
         }
         Ok(())
     }
@@ -119,18 +125,22 @@ impl Tracee {
                 return Ok(Some([b"/", &rest[5..]].concat()));
             }
             Some(rest) if rest.starts_with(b"fd/") => {
-                let Some(slash) = rest[3..].iter().position(|&byte| byte == b'/') else {
-                    return Ok(None);
-                };
-                (
-                    String::from_utf8_lossy(&rest[..3 + slash]).into_owned(),
-                    &rest[4 + slash..],
-                )
+                let end = rest[3..]
+                    .iter()
+                    .position(|&byte| byte == b'/')
+                    .map_or(rest.len(), |at| at + 3);
+                let kind = String::from_utf8_lossy(&rest[..end]).into_owned();
+                (kind, rest.get(end + 1..).unwrap_or_default())
             }
             _ => return Ok(None),
         };
         let base = std::fs::read_link(format!("/proc/{}/{kind}", self.thread))?;
-        Ok(Some([base.as_os_str().as_bytes(), b"/", rest].concat()))
+        // What is no file (a pipe, a socket) has no path.
+        let base = base.as_os_str().as_bytes();
+        Ok((base.first() == Some(&b'/')).then(|| match rest {
+            [] => base.to_vec(),
+            rest => [base, b"/", rest].concat(),
+        }))
     }
 }
 
@@ -141,12 +151,13 @@ fn is_normal(path: &[u8]) -> bool {
 }
 
 /// Where `..` follows a link it means the parent of what the link leads to, so the way there is walked.
-fn normal(path: &[u8]) -> Vec<u8> {
+fn normal(path: &[u8], walked: &mut Vec<Vec<u8>>) -> Vec<u8> {
     let mut whole: Vec<u8> = Vec::with_capacity(path.len());
     for part in path.split(|&byte| byte == b'/') {
         match part {
             b"" | b"." => {}
             b".." => {
+                walked.push(whole.clone());
                 if let Ok(real) = std::fs::canonicalize(Path::new(OsStr::from_bytes(&whole))) {
                     whole = real.into_os_string().into_vec();
                 }
@@ -179,7 +190,11 @@ mod tests {
             ("/../..", "/"),
             ("/a/...", "/a/..."),
         ] {
-            assert_eq!(normal(path.as_bytes()), expected.as_bytes(), "{path}");
+            assert_eq!(
+                normal(path.as_bytes(), &mut Vec::new()),
+                expected.as_bytes(),
+                "{path}"
+            );
             assert_eq!(is_normal(path.as_bytes()), path == expected, "{path}");
         }
     }
@@ -192,7 +207,7 @@ mod tests {
         std::os::unix::fs::symlink("deep/er", root.join("link")).unwrap();
         let path = root.join("link/../x").into_os_string().into_vec();
         assert_eq!(
-            normal(&path),
+            normal(&path, &mut Vec::new()),
             root.join("deep/x").into_os_string().into_vec()
         );
     }
