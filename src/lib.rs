@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod ambient;
+pub mod compare;
 pub mod event;
 pub mod explain;
 pub mod frontend;
@@ -15,6 +16,8 @@ pub mod judge;
 pub mod observe;
 pub mod plan;
 pub mod project;
+pub mod reading;
+pub mod repeat;
 pub mod report;
 pub mod roots;
 pub mod run;

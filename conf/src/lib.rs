@@ -4,6 +4,7 @@
 //! [`Pipeline`] or [`Diagnostic`]s, each with its place.
 
 mod check;
+mod declare;
 mod document;
 pub mod dvc;
 mod findings;
@@ -31,6 +32,7 @@ pub mod name;
 pub mod pipeline;
 pub mod value;
 
+pub use declare::{Additions, Declared, NodeAdditions, declare};
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub use document::{Document, Import, Lowered, parse};
 pub use layer::Layer;

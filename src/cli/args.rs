@@ -177,17 +177,17 @@ pub struct ExplainArgs {
 /// `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Report undeclared reads of the last runs
+    /// Report how the last runs were observed, and what they read undeclared
     #[arg(long)]
     pub trace: bool,
-    /// Declare them
+    /// Declare what they read, in the definition
     #[arg(long)]
     pub fix: bool,
     /// Compare installed files with what their distributions say
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["trace", "fix", "repeat"])]
     pub deep: bool,
-    /// Run these nodes again and compare their outputs byte by byte
-    #[arg(long, value_name = "NODE", num_args = 1..)]
+    /// Run these nodes again and compare their outputs byte by byte; the earlier outcomes stand
+    #[arg(long, value_name = "NODE", num_args = 1.., conflicts_with_all = ["trace", "fix"])]
     pub repeat: Vec<String>,
 }
 

@@ -43,6 +43,11 @@ pub fn project(common: &Common) -> Result<Project, Failure> {
     frontend::load(&source(common)?).map_err(not_loaded)
 }
 
+/// The same, as if its definition held another text.
+pub fn project_as(common: &Common, path: &Path, text: String) -> Result<Project, Failure> {
+    frontend::native::load_text(&source(common)?, path, text).map_err(not_loaded)
+}
+
 /// What is to be read.
 pub fn source(common: &Common) -> Result<frontend::Source, Failure> {
     let from = common

@@ -1,6 +1,6 @@
 //! `jalon.toml` and its parameter files: found, read, handed to the pure reader.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use jalon_conf::diagnostic::{Diagnostic, Severity};
@@ -19,6 +19,15 @@ pub const FILE: &str = "jalon.toml";
 /// # Errors
 /// See [`LoadError`].
 pub fn load(source: &Source, path: &Path) -> Result<Project, LoadError> {
+    let text = read(path).map_err(|error| LoadError::Io(path.to_owned(), error))?;
+    load_text(source, path, text)
+}
+
+/// The same, as if the definition held this text: to see whether that would be valid.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn load_text(source: &Source, path: &Path, text: String) -> Result<Project, LoadError> {
     let (root, definition) = place(path)?;
     let mut texts = Vec::new();
     if let Some(user) = &source.user
@@ -30,17 +39,6 @@ pub fn load(source: &Source, path: &Path) -> Result<Project, LoadError> {
             layer: Layer::User,
         });
     }
-    let bytes = std::fs::read(path).map_err(|error| LoadError::Io(path.to_owned(), error))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        LoadError::Io(
-            path.to_owned(),
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("not UTF-8 at byte {at}"),
-            ),
-        )
-    })?;
     texts.push(Text {
         file: definition.clone(),
         text,
@@ -78,6 +76,43 @@ pub fn load(source: &Source, path: &Path) -> Result<Project, LoadError> {
         texts,
     };
     read.into_project()
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    String::from_utf8(std::fs::read(path)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("not UTF-8 at byte {at}"),
+        )
+    })
+}
+
+/// Puts another text in a definition's place, whole or not at all, if it still holds the one that was read. A link
+/// stays one.
+///
+/// # Errors
+/// It changed meanwhile, or cannot be written.
+pub fn rewrite(path: &Path, read: &str, text: &str) -> io::Result<()> {
+    let path = path.canonicalize()?;
+    if std::fs::read(&path)? != read.as_bytes() {
+        return Err(io::Error::other("it was changed meanwhile; run this again"));
+    }
+    let mut beside = path.clone().into_os_string();
+    beside.push(format!(".{}~", std::process::id()));
+    let written = write(beside.as_ref(), text, &path);
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
+}
+
+fn write(beside: &Path, text: &str, path: &Path) -> io::Result<()> {
+    let mut file = std::fs::File::create_new(beside)?;
+    file.write_all(text.as_bytes())?;
+    file.set_permissions(path.metadata()?.permissions())?;
+    file.sync_all()?;
+    std::fs::rename(beside, path)
 }
 
 /// The parameter files that the definition asks for, in merge order.

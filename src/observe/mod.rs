@@ -10,6 +10,7 @@ mod declared;
 mod end;
 mod fold;
 mod folded;
+mod installed;
 mod programs;
 mod python;
 mod rules;
@@ -17,8 +18,10 @@ mod sight;
 mod strict;
 mod territory;
 
+pub use declared::Declared;
 pub use fold::fold;
 pub use folded::{Folded, Trespass, undeclared};
+pub use installed::{Deviation, Installed, distribution, verify};
 pub use rules::Rules;
 pub use sight::{Finding, Sight};
 pub use strict::Strict;

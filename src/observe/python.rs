@@ -16,9 +16,9 @@ use crate::workspace::Workspace;
 use crate::workspace::see::digest_of;
 
 /// Stands for the list of all distributions.
-const ALL: &str = "*";
+pub(super) const ALL: &str = "*";
 /// Stands for the names of the files that tell an interpreter what to start with.
-const PTH: &str = "*.pth";
+pub(super) const PTH: &str = "*.pth";
 
 /// Where a package directory ends in a path below one: `…/site-packages` of `…/site-packages/a/b.py`.
 pub fn split(path: &Path) -> Option<(PathBuf, PathBuf)> {
@@ -90,7 +90,7 @@ fn sites(home: &Path) -> Vec<PathBuf> {
 }
 
 /// The package directories that a name of [`label`] stands for now.
-fn places(programs: &Programs<'_>, label: &str) -> Vec<PathBuf> {
+pub(super) fn places(programs: &Programs<'_>, label: &str) -> Vec<PathBuf> {
     let path = Path::new(label);
     if split(path).is_some() {
         return vec![path.to_owned()];
@@ -228,7 +228,7 @@ fn hex(digest: [u8; 32]) -> String {
 }
 
 /// Name, version and metadata directory of everything in a package directory.
-fn distributions(site: &Path) -> Vec<(String, String, PathBuf)> {
+pub(super) fn distributions(site: &Path) -> Vec<(String, String, PathBuf)> {
     let entries = std::fs::read_dir(site).into_iter().flatten().flatten();
     let mut found: Vec<_> = entries
         .filter_map(|entry| {

@@ -7,6 +7,7 @@ mod failures;
 mod from_plan;
 pub mod graph;
 pub mod html;
+pub mod hunks;
 pub mod junit;
 mod layout;
 pub mod markdown;

@@ -21,6 +21,7 @@ use super::checkpoint::{Checkpoint, Found};
 use super::failure::{Failure, failure_of, is_worth_another};
 use super::private::write_once;
 use super::render::{self, Words};
+use super::repeat::Repeats;
 use crate::event::Body;
 use crate::graph::Graph;
 use crate::judge::{Judge, Judged, Lookup, is_cached};
@@ -63,6 +64,8 @@ pub struct Shop<'a> {
     pub lifeline: Option<Lifeline>,
     /// Secrets to hide.
     pub mask: Mask,
+    /// Nodes that run only to be compared.
+    pub repeats: Option<&'a Repeats>,
     /// By artifact: held while its path is being laid out.
     pub paths: Vec<Mutex<()>>,
 }
@@ -150,6 +153,9 @@ impl Shop<'_> {
             Ok(()) => self.attempts(job, node),
             Err(done) => done,
         };
+        if matches!(done, Done::Failed(_) | Done::Cancelled) {
+            self.lay_earlier(job, node);
+        }
         drop(flight);
         done
     }
@@ -404,6 +410,9 @@ impl Shop<'_> {
             .fold(job, node, &ended.observed)
             .map_err(|failure| Some(told(failure)))?;
         let outputs = self.capture(node).map_err(|failure| Some(told(failure)))?;
+        if let Some(ran) = self.repeated(job, &outputs) {
+            return Ok(ran);
+        }
         Ok(self.record(job, node, outputs, transcript, &ended, folded))
     }
 

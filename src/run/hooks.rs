@@ -46,13 +46,12 @@ pub struct HookSink {
 }
 
 impl Hooks {
-    /// Starts the threads; processes start with their first event.
-    pub fn start(project: &Project, machine: &Machine) -> (Hooks, Veto) {
+    /// Starts the threads of these hooks; processes start with their first event.
+    pub fn start(project: &Project, machine: &Machine, hooks: &[Hook]) -> (Hooks, Veto) {
         let place = Place {
             root: project.root.clone(),
             env: environment::base(&machine.variables, &[]),
         };
-        let hooks = &project.graph.pipeline().hooks;
         let each = hooks
             .iter()
             .map(|hook| {

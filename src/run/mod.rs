@@ -16,6 +16,7 @@ mod observed;
 mod preflight;
 mod private;
 mod render;
+mod repeat;
 pub mod resources;
 mod tell;
 
@@ -90,6 +91,9 @@ pub struct Setting<'a> {
     pub executor: &'a dyn Execute,
     /// The workspace's lock, for the helper that outlives us.
     pub lock: &'a crate::workspace::lock::Lock,
+    /// Forced nodes whose earlier outcomes stand: they run only to be compared. Nobody outside is told of such a
+    /// run: no hook hears of it, and no `finally` runs.
+    pub repeats: Option<&'a Repeats>,
 }
 
 /// Why there was no run.
@@ -135,6 +139,7 @@ impl From<ReadError> for RunError {
 }
 
 pub use preflight::Lack;
+pub use repeat::{Repeated, Repeats};
 
 /// What workers and signals tell the coordinator.
 enum Message {
@@ -240,7 +245,14 @@ impl Run {
             return Err(RunError::Unequipped(lacks));
         }
         let tally = Tally::new(graph);
-        let (hooks, veto) = hooks::Hooks::start(project, setting.machine);
+        let (told, finally) = match setting.repeats {
+            None => (
+                graph.pipeline().hooks.as_slice(),
+                !graph.pipeline().finally.is_empty(),
+            ),
+            Some(_) => (&[][..], false),
+        };
+        let (hooks, veto) = hooks::Hooks::start(project, setting.machine, told);
         let mut all: Vec<Box<dyn Sink>> = vec![Box::new(tally.clone()), Box::new(hooks.sink())];
         all.extend(sinks);
         let bus = Bus::new(self.id.clone(), setting.machine.now_ms, all);
@@ -254,7 +266,7 @@ impl Run {
             .machine
             .program
             .as_ref()
-            .filter(|_| busy || !graph.pipeline().finally.is_empty())
+            .filter(|_| busy || finally)
             .and_then(|program| Lifeline::start(program, setting.lock.file()).ok());
         let shop = Shop {
             project,
@@ -267,6 +279,7 @@ impl Run {
             executor: setting.executor,
             lifeline,
             mask: preflight::mask(project, setting.machine),
+            repeats: setting.repeats,
             paths: graph
                 .pipeline()
                 .artifacts
@@ -315,7 +328,7 @@ impl Run {
             (_, true) => Status::Failed,
             _ => Status::Succeeded,
         };
-        if !graph.pipeline().finally.is_empty() {
+        if finally {
             let so_far = tally.summary(&self.id, status(failed), began.elapsed(), error.as_ref());
             if let Some(problem) = finally::run(&shop, &so_far, began) {
                 failed = true;

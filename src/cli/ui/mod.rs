@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use jalon::event::Sink;
 
 use super::args::Common;
-pub use style::Style;
+pub use style::{Style, line, pad};
 pub use text::{diff_text, plan_text, runs_text, summary_text};
 
 /// What shows a run while it goes on; `terminal` says whether standard error is one.

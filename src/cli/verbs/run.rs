@@ -45,6 +45,7 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
         ambient: session.ambient(),
         executor: &jalon::worker::process::Processes,
         lock: &lock,
+        repeats: None,
     };
     let mut summary = run
         .execute(&setting, &options, sinks)

@@ -1,4 +1,4 @@
-//! `jalon check`: everything that can be validated without running.
+//! `jalon check` alone: everything that can be validated without running.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +9,16 @@ use jalon::report::words;
 use jalon::run::{RunError, resources};
 use jalon_conf::Severity;
 
-use super::super::args::{CheckArgs, Common};
-use super::super::complain;
-use super::super::exit::{self, Failure};
-use super::super::out;
-use super::super::session::{self, Session};
-use super::super::ui::Style;
-use super::run::refused;
+use super::super::super::args::Common;
+use super::super::super::complain;
+use super::super::super::exit::{self, Failure};
+use super::super::super::out;
+use super::super::super::session::{self, Session};
+use super::super::super::ui::Style;
+use super::super::run::refused;
 
 /// Validates the definition, its inputs and what it asks of the machine.
-pub fn check(common: &Common, args: &CheckArgs) -> Result<u8, Failure> {
-    if args.trace || args.fix || args.deep || !args.repeat.is_empty() {
-        let failure = Failure::new(
-            exit::USAGE,
-            "not-here",
-            "reads are not observed yet, so they cannot be checked",
-        );
-        return Err(failure.help("a bare `jalon check` validates the definition"));
-    }
+pub fn definition(common: &Common) -> Result<u8, Failure> {
     let project = session::project(common)?;
     let warnings: Vec<_> = project
         .warnings

@@ -1,0 +1,113 @@
+//! `jalon check --fix`: writes the declarations that are missing into the definition.
+
+use serde_json::json;
+
+use jalon::frontend::native;
+use jalon::report::hunks::hunks;
+use jalon_conf::{Declared, declare};
+
+use super::super::super::args::Common;
+use super::super::super::exit::{self, Failure};
+use super::super::super::session::{self, Session};
+use super::declarations::{self, Known};
+use super::trace;
+
+/// Why a node is not edited.
+const NO_TABLE: &str = "it has no table of its own in the definition";
+
+/// Declares what the last runs read undeclared.
+pub fn fix(common: &Common) -> Result<u8, Failure> {
+    let session = Session::open(common, false)?;
+    let mut known = Known::of(&session)?;
+    let place = declarations::place(&session);
+    let text = std::fs::read_to_string(&place)?;
+    let declared = match declare(&text, &known.proposal.additions) {
+        Ok(declared) => declared,
+        // The definition of another tool, which is never written to.
+        Err(_) => Declared {
+            text: text.clone(),
+            left: nodes(&known),
+        },
+    };
+    leave(&mut known, &declared.left);
+    let changed = declared.text != text;
+    let diff = hunks(&text, &declared.text, &session.project.definition);
+    if changed {
+        validate(common, &session, &declared.text)?;
+        native::rewrite(&place, &text, &declared.text).map_err(|error| {
+            let message = format!("{} cannot be written: {error}", place.display());
+            Failure::new(exit::FAILED, "not-written", message)
+        })?;
+    }
+    if common.json {
+        let answer = json!({
+            "schema": 1,
+            "check": "fix",
+            "changed": changed,
+            "file": session.project.definition,
+            "diff": diff,
+            "declared": declarations::object(&known.proposal),
+            "nodes": trace::nodes(&session.project.graph, &known.readings),
+        });
+        println!("{answer}");
+        return Ok(exit::DONE);
+    }
+    print!("{diff}");
+    print!("{}", trace::left(&known));
+    if changed {
+        eprintln!(
+            "declared in {}; what is declared counts from the start, so {} once more: {}",
+            session.project.definition,
+            if nodes(&known).len() == 1 {
+                "this node runs"
+            } else {
+                "these nodes run"
+            },
+            nodes(&known).join(", ")
+        );
+    } else {
+        println!("nothing to declare");
+    }
+    Ok(exit::DONE)
+}
+
+fn nodes(known: &Known) -> Vec<String> {
+    let nodes = known.proposal.additions.nodes.iter();
+    nodes.map(|node| node.node.clone()).collect()
+}
+
+/// What could not be written is no declaration.
+fn leave(known: &mut Known, left: &[String]) {
+    let proposal = &mut known.proposal;
+    let (out, rest) = std::mem::take(&mut proposal.additions.nodes)
+        .into_iter()
+        .partition(|node| left.contains(&node.node));
+    proposal.additions.nodes = rest;
+    let out: Vec<jalon_conf::NodeAdditions> = out;
+    for node in out {
+        for what in node.code.iter().chain(&node.inputs) {
+            proposal
+                .left
+                .push((node.node.clone(), what.clone(), NO_TABLE));
+        }
+    }
+    let rest = &proposal.additions.nodes;
+    proposal
+        .additions
+        .sources
+        .retain(|(name, _)| rest.iter().any(|node| node.inputs.contains(name)));
+}
+
+/// Nothing is written that could not be read back.
+fn validate(common: &Common, session: &Session, text: &str) -> Result<(), Failure> {
+    let Err(mut failure) = session::project_as(common, Some(text.to_owned())) else {
+        return Ok(());
+    };
+    if let Some(problem) = failure.problems.first_mut() {
+        problem.message = format!(
+            "with the declarations {} would not be valid, so it was left as it is: {}",
+            session.project.definition, problem.message
+        );
+    }
+    Err(failure)
+}
