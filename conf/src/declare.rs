@@ -87,11 +87,15 @@ fn append(table: &mut dyn TableLike, key: &str, texts: &[String]) -> bool {
     let mut changed = false;
     if let Some(named) = table.get_mut(key).and_then(Item::as_table_like_mut) {
         for text in texts {
-            let is_known = named.iter().any(|(_, item)| item.as_str() == Some(text));
-            if !is_known && !named.contains_key(text) {
-                named.insert(text, Item::Value(text.as_str().into()));
-                changed = true;
+            if named.iter().any(|(_, item)| item.as_str() == Some(text)) {
+                continue;
             }
+            let mut alias = text.clone();
+            while named.contains_key(&alias) {
+                alias.push('_');
+            }
+            insert(named, &alias, text.as_str().into());
+            changed = true;
         }
         return changed;
     }
@@ -170,7 +174,7 @@ fn push(array: &mut Array, text: &str) {
 }
 
 /// A new key at the end of a table, its `=` below those of the others where they stand in a column.
-fn insert(table: &mut dyn TableLike, key: &str, value: Value) {
+fn insert(table: &mut dyn TableLike, key: &str, mut value: Value) {
     let names: Vec<String> = table
         .iter()
         .filter(|(_, item)| item.is_value())
@@ -183,6 +187,22 @@ fn insert(table: &mut dyn TableLike, key: &str, value: Value) {
     };
     let columns: Vec<Option<usize>> = names.iter().map(column).collect();
     let in_column = columns.len() > 1 && columns.windows(2).all(|pair| pair[0] == pair[1]);
+    if let Some(last) = table
+        .iter_mut()
+        .last()
+        .and_then(|(_, item)| item.as_value_mut().map(Value::decor_mut))
+    {
+        // The space before the brace that closes an inline table.
+        let space = last
+            .suffix()
+            .and_then(|suffix| suffix.as_str())
+            .unwrap_or_default()
+            .to_owned();
+        if space.chars().all(|c| c == ' ') {
+            last.set_suffix("");
+            value.decor_mut().set_suffix(space);
+        }
+    }
     table.insert(key, Item::Value(value));
     if let (true, Some(Some(column)), Some(mut key)) =
         (in_column, columns.first(), table.key_mut(key))
@@ -324,7 +344,7 @@ mod tests {
             "node.a = { cmd = 'x', out = { o = 'o' } }\nnode.b.cmd = 'y'\n",
             vec![node("a", &["a.py"], &[]), node("b", &["b.py"], &[])],
             &[],
-            "node.a = { cmd = 'x', out = { o = 'o' } , code = [\"a.py\"] }\nnode.b.cmd = 'y'\nnode.b.code = [\"b.py\"]\n",
+            "node.a = { cmd = 'x', out = { o = 'o' }, code = [\"a.py\"] }\nnode.b.cmd = 'y'\nnode.b.code = [\"b.py\"]\n",
         );
     }
 
@@ -341,6 +361,16 @@ mod tests {
             vec![node("a", &[], &["d"])],
             &[("d", "d.csv")],
             "[source]\nraw  = 'r'\nmore = 'm'\nd    = \"d.csv\"\n\n[node.a]\ncmd = 'x'\nin = [\"d\"]\n",
+        );
+    }
+
+    #[test]
+    fn an_input_whose_name_is_taken_gets_another() {
+        assert_declared(
+            "[node.a]\ncmd = 'x'\n[node.a.in]\nd = 'other' # d\n",
+            vec![node("a", &[], &["d"])],
+            &[("d", "d.csv")],
+            "\n[source]\nd = \"d.csv\"\n[node.a]\ncmd = 'x'\n[node.a.in]\nd = 'other' # d\nd_ = \"d\"\n",
         );
     }
 

@@ -323,7 +323,7 @@ fn pickle_by_operation() {
         program,
         "4, {'name': 'm', 'loss': 0.5}",
         "4, {'name': 'm', 'loss': 0.25}",
-        "operation 8, after \"loss\": 0.5 → 0.25 (byte 32)",
+        "operation 10, after \"loss\": 0.5 → 0.25 (byte 32)",
     );
     // The frame's length differs first, which says nothing.
     assert_python(
@@ -332,12 +332,12 @@ fn pickle_by_operation() {
         "4, {'loss': 'longer'}",
         "operation 5, after \"loss\": \"long\" → \"longer\" (byte 20)",
     );
-    assert_python(program, "4, [1]", "5, [1]", "the protocol: 4 → 5");
+    assert_python(program, "4, [1]", "5, [1]", "the protocol: 4 → 5 (byte 0)");
     assert_python(
         program,
         "3, [1, 300, -1, None]",
         "3, [1, 300, -2, None]",
-        "operation 6: -1 → -2 (byte 10)",
+        "operation 6: -1 → -2 (byte 11)",
     );
 }
 

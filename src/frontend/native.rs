@@ -173,3 +173,28 @@ fn problem(
         spans,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_is_rewritten_whole_or_not_at_all() {
+        use std::os::unix::fs::PermissionsExt;
+        let scratch = tempfile::tempdir().expect("a scratch directory");
+        let path = scratch.path().join(FILE);
+        std::fs::write(&path, "old").expect("it can be written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("a mode");
+        assert!(
+            rewrite(&path, "other", "new").is_err(),
+            "it is not what was read"
+        );
+        assert_eq!(read(&path).expect("it is there"), "old");
+        rewrite(&path, "old", "new").expect("it can be replaced");
+        assert_eq!(read(&path).expect("it is there"), "new");
+        let mode = path.metadata().expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+        let names = std::fs::read_dir(scratch.path()).expect("it can be listed");
+        assert_eq!(names.count(), 1, "nothing is left beside it");
+    }
+}

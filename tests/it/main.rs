@@ -6,6 +6,7 @@
 mod project;
 
 mod architecture;
+mod check;
 mod collection;
 mod concurrency;
 mod crash;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::project::Project;
 
 #[track_caller]
-fn assert_valid(value: &Value) {
+pub fn assert_valid(value: &Value) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/output.schema.json");
     let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();

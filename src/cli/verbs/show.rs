@@ -204,6 +204,13 @@ fn draw(value: &Value, depth: usize, out: &mut String) {
         "its record is no longer kept".to_owned()
     };
     *out += &format!("{indent}  made by {} {by}\n", text("producer"));
+    match value["attestation"]["confirmed"].as_u64() {
+        None | Some(0) => {}
+        Some(times) => {
+            let times = words::count(times, "time");
+            *out += &format!("{indent}  confirmed {times}: run again, it gave the same bytes\n");
+        }
+    }
     for (name, value) in value["from"].as_object().into_iter().flatten() {
         let value = value.as_str().map_or_else(
             || value.to_string(),

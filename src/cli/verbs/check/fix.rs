@@ -15,11 +15,19 @@ use super::trace;
 /// Why a node is not edited.
 const NO_TABLE: &str = "it has no table of its own in the definition";
 
+/// Why a node that was edited reads undeclared all the same.
+const OVERLAID: &str = "an [env.NAME] table stands over what the node declares";
+
 /// Declares what the last runs read undeclared.
 pub fn fix(common: &Common) -> Result<u8, Failure> {
     let session = Session::open(common, false)?;
     let mut known = Known::of(&session)?;
-    let place = declarations::place(&session);
+    let readings = trace::nodes(&session.project.graph, &known.readings);
+    let (place, file) = (
+        declarations::place(&session),
+        session.project.definition.clone(),
+    );
+    drop(session);
     let text = std::fs::read_to_string(&place)?;
     let declared = match declare(&text, &known.proposal.additions) {
         Ok(declared) => declared,
@@ -29,46 +37,55 @@ pub fn fix(common: &Common) -> Result<u8, Failure> {
             left: nodes(&known),
         },
     };
-    leave(&mut known, &declared.left);
+    leave(&mut known, &declared.left, NO_TABLE);
     let changed = declared.text != text;
-    let diff = hunks(&text, &declared.text, &session.project.definition);
+    let mut still = nodes(&known);
     if changed {
-        validate(common, &session, &declared.text)?;
+        validate(common, &file, &declared.text)?;
         native::rewrite(&place, &text, &declared.text).map_err(|error| {
             let message = format!("{} cannot be written: {error}", place.display());
             Failure::new(exit::FAILED, "not-written", message)
         })?;
+        still = nodes(&Known::of(&Session::open(common, false)?)?);
     }
+    leave(&mut known, &still, OVERLAID);
+    let diff = hunks(&text, &declared.text, &file);
     if common.json {
         let answer = json!({
             "schema": 1,
             "check": "fix",
             "changed": changed,
-            "file": session.project.definition,
+            "file": file,
             "diff": diff,
             "declared": declarations::object(&known.proposal),
-            "nodes": trace::nodes(&session.project.graph, &known.readings),
+            "nodes": readings,
         });
         println!("{answer}");
-        return Ok(exit::DONE);
+    } else {
+        say(&known, &diff, &file);
     }
+    Ok(exit::DONE)
+}
+
+fn say(known: &Known, diff: &str, file: &str) {
     print!("{diff}");
-    print!("{}", trace::left(&known));
-    if changed {
-        eprintln!(
-            "declared in {}; what is declared counts from the start, so {} once more: {}",
-            session.project.definition,
-            if nodes(&known).len() == 1 {
+    print!("{}", trace::left(known));
+    let nodes = nodes(known);
+    match nodes.as_slice() {
+        [] if diff.is_empty() => println!("nothing to declare"),
+        [] => {}
+        some => {
+            let run = if some.len() == 1 {
                 "this node runs"
             } else {
                 "these nodes run"
-            },
-            nodes(&known).join(", ")
-        );
-    } else {
-        println!("nothing to declare");
+            };
+            eprintln!(
+                "declared in {file}; what is declared enters the key, so {run} once more: {}",
+                some.join(", ")
+            );
+        }
     }
-    Ok(exit::DONE)
 }
 
 fn nodes(known: &Known) -> Vec<String> {
@@ -77,7 +94,7 @@ fn nodes(known: &Known) -> Vec<String> {
 }
 
 /// What could not be written is no declaration.
-fn leave(known: &mut Known, left: &[String]) {
+fn leave(known: &mut Known, left: &[String], why: &'static str) {
     let proposal = &mut known.proposal;
     let (out, rest) = std::mem::take(&mut proposal.additions.nodes)
         .into_iter()
@@ -86,9 +103,7 @@ fn leave(known: &mut Known, left: &[String]) {
     let out: Vec<jalon_conf::NodeAdditions> = out;
     for node in out {
         for what in node.code.iter().chain(&node.inputs) {
-            proposal
-                .left
-                .push((node.node.clone(), what.clone(), NO_TABLE));
+            proposal.left.push((node.node.clone(), what.clone(), why));
         }
     }
     let rest = &proposal.additions.nodes;
@@ -99,14 +114,14 @@ fn leave(known: &mut Known, left: &[String]) {
 }
 
 /// Nothing is written that could not be read back.
-fn validate(common: &Common, session: &Session, text: &str) -> Result<(), Failure> {
+fn validate(common: &Common, file: &str, text: &str) -> Result<(), Failure> {
     let Err(mut failure) = session::project_as(common, Some(text.to_owned())) else {
         return Ok(());
     };
     if let Some(problem) = failure.problems.first_mut() {
         problem.message = format!(
-            "with the declarations {} would not be valid, so it was left as it is: {}",
-            session.project.definition, problem.message
+            "with the declarations {file} would not be valid, so it was left as it is: {}",
+            problem.message
         );
     }
     Err(failure)
