@@ -3,7 +3,7 @@
 //! Adds sources, and to nodes code and inputs, where they are not there yet; takes nothing away. Knows the
 //! form of the file and nothing of disk; whether the result is a valid definition is for the reader to say.
 
-use toml_edit::{Array, DocumentMut, Formatted, Item, Key, Table, TableLike, Value};
+use toml_edit::{Array, DocumentMut, Formatted, Item, Table, TableLike, Value};
 
 /// What is to be declared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -227,41 +227,44 @@ fn source(document: &mut DocumentMut, name: &str, path: &str) -> bool {
     true
 }
 
-/// A `[source]` before the first node.
+/// A `[source]` before the first node, and after what stands at the head of the file.
 fn first_table(document: &mut DocumentMut) {
     let mut table = Table::new();
-    table.decor_mut().set_prefix("\n");
-    let before = document
-        .iter()
-        .position(|(key, _)| key == "node")
-        .map(|at| at as isize);
-    // Tables are written in the order of their positions; equal ones in that of the document.
-    let first = document
-        .get("node")
-        .and_then(Item::as_table)
-        .and_then(|nodes| nodes.iter().filter_map(|(_, node)| position(node)).min());
-    table.set_position(first.or(before));
-    let keys: Vec<Key> = document
-        .as_table()
-        .iter()
-        .filter_map(|(key, _)| document.as_table().key(key).cloned())
-        .collect();
-    let mut rest = Vec::new();
-    for key in keys
-        .iter()
-        .skip_while(|key| key.get() != "node")
-        .map(Key::get)
-    {
-        rest.extend(document.as_table_mut().remove_entry(key));
+    let is_first = document.iter().next().is_none_or(|(key, _)| key == "node");
+    let mut above = if is_first { "" } else { "\n" }.to_owned();
+    if let Some(node) = document.get_mut("node").and_then(first_node) {
+        let comments = node.decor().prefix().and_then(|prefix| prefix.as_str());
+        let comments = comments.unwrap_or_default().to_owned();
+        let (head, own) = match comments.rfind("\n\n") {
+            Some(at) => comments.split_at(at + 1),
+            None => ("", comments.as_str()),
+        };
+        if !head.trim().is_empty() {
+            above = format!("{head}\n");
+        }
+        let own = own.trim_start_matches('\n');
+        node.decor_mut().set_prefix(format!("\n{own}"));
+        // Tables are written in the order of their positions; equal ones in that of the document.
+        table.set_position(node.position());
     }
+    table.decor_mut().set_prefix(above);
+    let keys: Vec<String> = document.iter().map(|(key, _)| key.to_owned()).collect();
+    let after = keys.iter().skip_while(|key| *key != "node");
+    let rest: Vec<_> = after
+        .filter_map(|key| document.as_table_mut().remove_entry(key))
+        .collect();
     document.insert("source", Item::Table(table));
     for (key, item) in rest {
         document.as_table_mut().insert_formatted(&key, item);
     }
 }
 
-fn position(item: &Item) -> Option<isize> {
-    item.as_table()?.position()
+fn first_node(nodes: &mut Item) -> Option<&mut Table> {
+    let tables = nodes.as_table_mut()?.iter_mut();
+    let tables = tables.filter_map(|(_, node)| node.as_table_mut());
+    tables
+        .filter(|table| table.position().is_some())
+        .min_by_key(|table| table.position())
 }
 
 #[cfg(test)]
@@ -357,6 +360,12 @@ mod tests {
             "[pipeline]\nname = 'p'\n\n[source]\nd = \"data/d.csv\"\n\n# The first.\n[node.a]\ncmd = 'x'\nin = { z = 'zz', d = \"d\" }\n\n[node.b]\ncmd = 'y'\nin = [\"d\"]\n",
         );
         assert_declared(
+            "# Head.\n\n# The first.\n[node.a]\ncmd = 'x'\n",
+            vec![node("a", &[], &["d"])],
+            &[("d", "d.csv")],
+            "# Head.\n\n[source]\nd = \"d.csv\"\n\n# The first.\n[node.a]\ncmd = 'x'\nin = [\"d\"]\n",
+        );
+        assert_declared(
             "[source]\nraw  = 'r'\nmore = 'm'\n\n[node.a]\ncmd = 'x'\n",
             vec![node("a", &[], &["d"])],
             &[("d", "d.csv")],
@@ -370,7 +379,7 @@ mod tests {
             "[node.a]\ncmd = 'x'\n[node.a.in]\nd = 'other' # d\n",
             vec![node("a", &[], &["d"])],
             &[("d", "d.csv")],
-            "\n[source]\nd = \"d.csv\"\n[node.a]\ncmd = 'x'\n[node.a.in]\nd = 'other' # d\nd_ = \"d\"\n",
+            "[source]\nd = \"d.csv\"\n\n[node.a]\ncmd = 'x'\n[node.a.in]\nd = 'other' # d\nd_ = \"d\"\n",
         );
     }
 

@@ -63,12 +63,12 @@ fn line(bytes: &[u8], at: usize) -> Option<String> {
         return None;
     }
     // The window may cut a character at either end.
-    let text = bytes[begin..end].utf8_chunks();
+    let may_be_cut = begin == 0 || end == bytes.len();
     let mut out = String::new();
-    for chunk in text {
+    for chunk in bytes[begin..end].utf8_chunks() {
         out.push_str(chunk.valid());
-        let cut = begin == 0 || end == bytes.len();
-        if !chunk.invalid().is_empty() && !(cut && chunk.invalid().len() < 4) {
+        let is_cut = may_be_cut && chunk.invalid().len() < 4;
+        if !(chunk.invalid().is_empty() || is_cut) {
             return None;
         }
     }
