@@ -21,7 +21,7 @@ use super::checkpoint::{Checkpoint, Found};
 use super::failure::{Failure, failure_of, is_worth_another};
 use super::private::write_once;
 use super::render::{self, Words};
-use super::repeat::Repeats;
+use super::repeats::Repeats;
 use crate::event::Body;
 use crate::graph::Graph;
 use crate::judge::{Judge, Judged, Lookup, is_cached};

@@ -17,6 +17,7 @@ mod preflight;
 mod private;
 mod render;
 mod repeat;
+mod repeats;
 pub mod resources;
 mod tell;
 
@@ -139,7 +140,7 @@ impl From<ReadError> for RunError {
 }
 
 pub use preflight::Lack;
-pub use repeat::{Repeated, Repeats};
+pub use repeats::{Repeated, Repeats};
 
 /// What workers and signals tell the coordinator.
 enum Message {

@@ -3,69 +3,22 @@
 //! Only the worker's part: nothing is recorded, what comes after goes on with the earlier outcome, and its
 //! bytes are laid out again. Knows nothing of how outputs are compared.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use jalon_conf::pipeline::{Keep, Node, NodeId};
-use jalon_store::outcome::{ActionRecord, NamedContent};
+use jalon_conf::pipeline::{Keep, Node};
+use jalon_store::outcome::NamedContent;
 
 use super::attempt::{Job, Ran, Shop};
-
-/// Which nodes are repeated, and what came of it.
-#[derive(Debug)]
-pub struct Repeats {
-    asked: Vec<bool>,
-    seen: Mutex<Vec<Repeated>>,
-}
-
-/// A node that ran again.
-#[derive(Debug, Clone)]
-pub struct Repeated {
-    /// Which.
-    pub node: NodeId,
-    /// What was kept under the same inputs; none where an input that was made again came out otherwise.
-    pub earlier: Option<Arc<ActionRecord>>,
-    /// What it gave now; in the store, where its outputs are kept there.
-    pub outputs: Vec<NamedContent>,
-}
-
-impl Repeats {
-    /// By node: whether it is repeated.
-    pub fn new(asked: Vec<bool>) -> Repeats {
-        Repeats {
-            asked,
-            seen: Mutex::default(),
-        }
-    }
-
-    /// What came of it, by node.
-    pub fn into_seen(self) -> Vec<Repeated> {
-        let mut seen = self
-            .seen
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        seen.sort_by_key(|repeated| repeated.node);
-        seen
-    }
-
-    fn is_asked(&self, node: NodeId) -> bool {
-        self.asked.get(node.0 as usize).copied().unwrap_or(false)
-    }
-}
+use super::repeats::Repeated;
 
 impl Shop<'_> {
     /// The outcome that a repeated node goes on with; none for one that runs as usual.
     pub(super) fn repeated(&self, job: &Job, outputs: &[NamedContent]) -> Option<Ran> {
         let repeats = self.repeats.filter(|repeats| repeats.is_asked(job.node))?;
         let earlier = job.judged.found.clone();
-        repeats
-            .seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Repeated {
-                node: job.node,
-                earlier: earlier.clone(),
-                outputs: outputs.to_vec(),
-            });
+        repeats.add(Repeated {
+            node: job.node,
+            earlier: earlier.clone(),
+            outputs: outputs.to_vec(),
+        });
         let mut record = (*earlier?).clone();
         let kept = &record.outcome.outputs;
         let stands = kept
