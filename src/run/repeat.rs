@@ -39,6 +39,7 @@ impl Shop<'_> {
             attempts: 1,
             recorded: false,
             undeclared: job.judged.undeclared.to_vec(),
+            unkept: None,
         })
     }
 

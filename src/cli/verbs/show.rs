@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use jalon::action::field;
 use jalon::event::{Body, Made};
 use jalon::history::History;
+use jalon::report::words;
 use jalon_store::action::FieldValue;
 use jalon_store::digest::ActionKey;
 

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use jalon::observe::{Deviation, Installed, Sight, verify};
+use jalon::observe::{Installed, Sight, verify};
 use jalon::report::words;
 
 use super::super::super::args::Common;
 use super::super::super::exit::{self, Failure};
+use super::super::super::out;
 use super::super::super::session::Session;
 use super::super::super::ui::{Style, line};
 use super::declarations::Known;
@@ -43,12 +44,11 @@ pub fn deep(common: &Common) -> Result<u8, Failure> {
     let wrong = found.iter().any(|one| !one.wrong.is_empty()) || !gone.is_empty();
     if common.json {
         let packages: Vec<Value> = found.iter().map(package).collect();
-        println!(
-            "{}",
-            json!({"schema": 1, "check": "deep", "clean": !wrong, "packages": packages, "gone": gone})
-        );
+        out::line(
+            json!({"schema": 1, "check": "deep", "clean": !wrong, "packages": packages, "gone": gone}),
+        )?;
     } else {
-        print!("{}", text(common, &found, &gone));
+        out::bytes(text(common, &found, &gone).as_bytes())?;
     }
     Ok(if wrong { exit::FAILED } else { exit::DONE })
 }
@@ -74,11 +74,7 @@ fn text(common: &Common, found: &[Installed], gone: &[String]) -> String {
     for one in found {
         let name = format!("{} {} of {}", one.name, one.version, one.environment);
         for (path, deviation) in &one.wrong {
-            let word = match deviation {
-                Deviation::Missing => "missing",
-                Deviation::Changed => "changed",
-                Deviation::Unreadable => "unreadable",
-            };
+            let word = deviation.word();
             let path = line(&path.to_string_lossy());
             text += &format!("{}  {path}  ({name})\n", style.bad(word));
         }

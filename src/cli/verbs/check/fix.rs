@@ -1,5 +1,7 @@
 //! `jalon check --fix`: writes the declarations that are missing into the definition.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use jalon::frontend::native;
@@ -8,6 +10,7 @@ use jalon_conf::{Declared, declare};
 
 use super::super::super::args::Common;
 use super::super::super::exit::{self, Failure};
+use super::super::super::out;
 use super::super::super::session::{self, Session};
 use super::declarations::{self, Known};
 use super::trace;
@@ -29,19 +32,19 @@ pub fn fix(common: &Common) -> Result<u8, Failure> {
     );
     drop(session);
     let text = std::fs::read_to_string(&place)?;
-    let declared = match declare(&text, &known.proposal.additions) {
-        Ok(declared) => declared,
-        // The definition of another tool, which is never written to.
-        Err(_) => Declared {
+    // The definition of another tool is never written to.
+    let declared = Some(declare(&text, &known.proposal.additions))
+        .filter(|_| place.extension().is_some_and(|ending| ending == "toml"))
+        .and_then(Result::ok)
+        .unwrap_or_else(|| Declared {
             text: text.clone(),
             left: nodes(&known),
-        },
-    };
+        });
     leave(&mut known, &declared.left, NO_TABLE);
     let changed = declared.text != text;
     let mut still = nodes(&known);
     if changed {
-        validate(common, &file, &declared.text)?;
+        validate(common, &place, &declared.text)?;
         native::rewrite(&place, &text, &declared.text).map_err(|error| {
             let message = format!("{} cannot be written: {error}", place.display());
             Failure::new(exit::FAILED, "not-written", message)
@@ -60,32 +63,31 @@ pub fn fix(common: &Common) -> Result<u8, Failure> {
             "declared": declarations::object(&known.proposal),
             "nodes": readings,
         });
-        println!("{answer}");
+        out::line(answer)?;
     } else {
-        say(&known, &diff, &file);
+        say(&known, &diff, &file)?;
     }
     Ok(exit::DONE)
 }
 
-fn say(known: &Known, diff: &str, file: &str) {
-    print!("{diff}");
-    print!("{}", trace::left(known));
+fn say(known: &Known, diff: &str, file: &str) -> Result<(), Failure> {
     let nodes = nodes(known);
-    match nodes.as_slice() {
-        [] if diff.is_empty() => println!("nothing to declare"),
-        [] => {}
-        some => {
-            let run = if some.len() == 1 {
-                "this node runs"
-            } else {
-                "these nodes run"
-            };
-            eprintln!(
-                "declared in {file}; what is declared enters the key, so {run} once more: {}",
-                some.join(", ")
-            );
-        }
+    let mut text = format!("{diff}{}", trace::left(known));
+    if diff.is_empty() && nodes.is_empty() {
+        text += "nothing to declare\n";
     }
+    out::bytes(text.as_bytes())?;
+    if !nodes.is_empty() {
+        let run = match nodes.len() {
+            1 => "this node runs",
+            _ => "these nodes run",
+        };
+        out::note(format!(
+            "declared in {file}; what is declared enters the key, so {run} once more: {}",
+            nodes.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 fn nodes(known: &Known) -> Vec<String> {
@@ -114,13 +116,14 @@ fn leave(known: &mut Known, left: &[String], why: &'static str) {
 }
 
 /// Nothing is written that could not be read back.
-fn validate(common: &Common, file: &str, text: &str) -> Result<(), Failure> {
-    let Err(mut failure) = session::project_as(common, Some(text.to_owned())) else {
+fn validate(common: &Common, place: &Path, text: &str) -> Result<(), Failure> {
+    let Err(mut failure) = session::project_as(common, place, text.to_owned()) else {
         return Ok(());
     };
     if let Some(problem) = failure.problems.first_mut() {
         problem.message = format!(
-            "with the declarations {file} would not be valid, so it was left as it is: {}",
+            "with the declarations {} would not be valid, so it was left as it is: {}",
+            place.display(),
             problem.message
         );
     }

@@ -11,12 +11,14 @@ use jalon::judge::{self, Judge, is_cached};
 use jalon::observe::Sight;
 use jalon::plan;
 use jalon::repeat::{Compared, Comparer, Verdict, confirm};
+use jalon::report::words;
 use jalon::run::{Materialise, Options, Repeated, Repeats, Run, RunError, Setting};
 use jalon::workspace::{PRIVATE_DIRECTORY, Workspace};
 use jalon_conf::pipeline::NodeId;
 
 use super::super::super::args::Common;
 use super::super::super::exit::{self, Failure};
+use super::super::super::out;
 use super::super::super::session::Session;
 use super::super::super::signals;
 use super::super::super::ui::{self, Style, line};
@@ -93,7 +95,7 @@ pub fn repeat(common: &Common, names: &[String]) -> Result<u8, Failure> {
     let answers = answers(common, &session, &asked, &repeats.into_seen())?;
     session.cache.flush();
     let equal = answers.iter().all(|one| one.standing == Standing::Same);
-    say(common, &answers, equal);
+    say(common, &answers, equal)?;
     Ok(match summary.status {
         Status::Interrupted => 128 + signals.last().unwrap_or(2) as u8,
         Status::Succeeded if equal => exit::DONE,
@@ -119,7 +121,7 @@ fn all_known(
         selection,
         forced: &vec![false; graph.len()],
         sources: &observations.sources,
-        judge: &judge,
+        judge,
         store: &session.store,
         workspace,
         history: &history,
@@ -190,6 +192,13 @@ fn answers(
 }
 
 impl Answer {
+    fn confirmation(&self) -> String {
+        let times = self.confirmed.map_or_else(String::new, |times| {
+            format!(", {} by now", words::count(times.into(), "time"))
+        });
+        format!("gave the same bytes{times}")
+    }
+
     fn take(
         &mut self,
         common: &Common,
@@ -246,7 +255,7 @@ impl Answer {
     }
 }
 
-fn say(common: &Common, answers: &[Answer], equal: bool) {
+fn say(common: &Common, answers: &[Answer], equal: bool) -> Result<(), Failure> {
     if common.json {
         let nodes: Vec<Value> = answers
             .iter()
@@ -254,37 +263,24 @@ fn say(common: &Common, answers: &[Answer], equal: bool) {
                 json!({"node": one.node, "status": one.standing.word(), "confirmed": one.confirmed, "outputs": one.outputs})
             })
             .collect();
-        println!(
-            "{}",
-            json!({"schema": 1, "check": "repeat", "equal": equal, "nodes": nodes})
-        );
-        return;
+        return out::line(json!({"schema": 1, "check": "repeat", "equal": equal, "nodes": nodes}));
     }
     let style = Style::of(common);
+    let mut text = String::new();
     for one in answers {
-        let name = line(&one.node);
-        match one.standing {
-            Standing::Same => {
-                let times = one.confirmed.map_or_else(String::new, |times| {
-                    format!(", {times} time{} by now", if times == 1 { "" } else { "s" })
-                });
-                println!(
-                    "{}     {name}  gave the same bytes{times}",
-                    style.good("same")
-                );
-            }
-            Standing::Differs => println!(
-                "{}  {name}  (the earlier outcome stands)",
-                style.bad("DIFFERS")
+        let (word, said) = match one.standing {
+            Standing::Same => (style.good("same   "), one.confirmation()),
+            Standing::Differs => (style.bad("DIFFERS"), "(the earlier outcome stands)".into()),
+            Standing::Failed => (style.bad("FAILED "), "it did not come to its end".into()),
+            Standing::OtherInputs => (
+                style.bad("DIFFERS"),
+                "an input that had to be made again came out otherwise".into(),
             ),
-            Standing::Failed => {
-                println!("{}   {name}  did not come to its end", style.bad("FAILED"))
-            }
-            Standing::OtherInputs => println!(
-                "{}  {name}  an input that had to be made again came out otherwise",
-                style.bad("DIFFERS")
-            ),
-        }
-        one.rows.iter().for_each(|row| println!("         {row}"));
+        };
+        text += &format!("{word}  {}  {said}\n", line(&one.node));
+        one.rows
+            .iter()
+            .for_each(|row| text += &format!("         {row}\n"));
     }
+    out::bytes(text.as_bytes())
 }

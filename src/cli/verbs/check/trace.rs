@@ -9,6 +9,7 @@ use jalon::report::words;
 
 use super::super::super::args::Common;
 use super::super::super::exit::{self, Failure};
+use super::super::super::out;
 use super::super::super::session::Session;
 use super::super::super::ui::{Style, line, pad};
 use super::declarations::{self, Known};
@@ -25,10 +26,10 @@ pub fn trace(common: &Common) -> Result<u8, Failure> {
             "nodes": nodes(graph, &known.readings),
             "declare": declarations::object(&known.proposal),
         });
-        println!("{answer}");
-        return Ok(exit::DONE);
+        out::line(answer)?;
+    } else {
+        out::bytes(text(common, graph, &known).as_bytes())?;
     }
-    print!("{}", text(common, graph, &known));
     Ok(exit::DONE)
 }
 
