@@ -300,6 +300,7 @@ impl Session {
         let workspace = self.workspace(Some(journal));
         let id = ulid::Ulid::generate().to_string();
         let setting = Setting {
+            repeats: None,
             project: &self.project,
             machine: &self.machine,
             store: &self.store,
