@@ -1,4 +1,4 @@
-//! A DVC project as a [`Pipeline`]: dvc.yaml, `.dvc` files and parameter files, as DVC 3 reads them.
+//! A DVC project as a `Pipeline`: dvc.yaml, `.dvc` files and parameter files, as DVC 3 reads them.
 //!
 //! Nothing here is written back, and no disk is looked at: the caller gives the definitions and is
 //! asked for parameter files. Each file here is one step; all go on after errors, so that all are said in one pass.
