@@ -214,7 +214,8 @@ unsafe fn install(filter: *const libc::sock_fprog, to: RawFd) -> bool {
         if listener < 0 {
             listener = attempt(LISTEN);
         }
-        listener >= 0 && send(listener as RawFd, to)
+        // Ours alone from now on: a child that held it too would wait for itself if we were killed before its exec.
+        listener >= 0 && send(listener as RawFd, to) && libc::close(listener as RawFd) == 0
     }
 }
 
