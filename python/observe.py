@@ -14,8 +14,10 @@ import sys
 
 
 def observe():
-    finder = sys.modules["_frozen_importlib_external"].FileFinder
+    external = sys.modules["_frozen_importlib_external"]
+    finder = external.FileFinder
     stat, find, fill = os.stat, finder.find_spec, finder._fill_cache
+    validate = external._validate_timestamp_pyc
     library = os.path.dirname(os.__file__)
     packages = ("/site-packages", "/dist-packages")
     told = set()
@@ -52,9 +54,18 @@ def observe():
         tell("find")
         return fill(self)
 
+    def validate_timestamp_pyc(data, mtime, size, name, details):
+        # Byte code knows its source by its size and the second of its last change, so an edit within a second
+        # of having been compiled may go unseen. Then it is compiled again.
+        place = details.get("path")
+        if place and counts(os.path.dirname(place)) and stat(place).st_mtime <= mtime + 2:
+            raise ImportError("as young as its source", name=name, path=place)
+        return validate(data, mtime, size, name, details)
+
     # What was listed until now was listed for its .pth files, by the module `site`.
     tell("start")
     finder.find_spec, finder._fill_cache = find_spec, fill_cache
+    external._validate_timestamp_pyc = validate_timestamp_pyc
 
 
 def take_back(here):
