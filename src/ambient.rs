@@ -71,7 +71,7 @@ fn text(value: &OsStr) -> FieldValue {
 fn contained(place: &Path, pattern: &str, store: &LocalStore, cache: &dyn StatCache) -> FieldValue {
     let files: Vec<PathBuf> = Pattern::new(pattern)
         .ok()
-        .and_then(|pattern| pattern.files(place).ok())
+        .and_then(|pattern| pattern.files(place, cache).ok())
         .unwrap_or_default();
     match store.digest_files(place, &files, cache) {
         Ok(Content::Tree { digest, .. }) => FieldValue::Digest(*digest.as_bytes()),

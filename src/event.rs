@@ -63,6 +63,10 @@ pub enum Body {
     /// Its outcome was known.
     #[serde(rename = "node.hit")]
     NodeHit(Hit),
+    /// Nothing has changed since an earlier run, and all nodes that were asked for are known. In traces only: who
+    /// reads one back, and who listens, hears of each node as in that run.
+    #[serde(rename = "run.reused")]
+    RunReused(Reused),
     /// It ran and its outputs were taken.
     #[serde(rename = "node.succeeded")]
     NodeSucceeded(Succeeded),
@@ -269,6 +273,17 @@ pub struct Counts {
     pub not_needed: u64,
 }
 
+/// `run.reused`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reused {
+    /// The run whose trace tells of each node.
+    pub of: String,
+    /// How many nodes.
+    pub nodes: u64,
+    /// Seconds they took when they ran.
+    pub saved_seconds: f64,
+}
+
 /// `node.hit`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hit {
@@ -427,6 +442,20 @@ pub trait Sink: Send {
     fn take(&mut self, event: &Event);
 }
 
+impl From<Succeeded> for Hit {
+    /// What a later run says of a node that ran and was recorded.
+    fn from(done: Succeeded) -> Hit {
+        Hit {
+            node: done.node,
+            key: done.key,
+            saved_seconds: done.seconds,
+            fetched: false,
+            traced: done.traced,
+            outputs: done.outputs,
+        }
+    }
+}
+
 impl Body {
     /// The word in `event`.
     pub fn name(&self) -> &'static str {
@@ -436,6 +465,7 @@ impl Body {
             Body::RunFinished(_) => "run.finished",
             Body::NodeQueued { .. } => "node.queued",
             Body::NodeStarted { .. } => "node.started",
+            Body::RunReused(_) => "run.reused",
             Body::NodeHit(_) => "node.hit",
             Body::NodeSucceeded(_) => "node.succeeded",
             Body::NodeFailed(_) => "node.failed",

@@ -6,11 +6,12 @@
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
-use jalon_store::LocalStore;
 use jalon_store::digest::ActionKey;
 use jalon_store::error::ReadError;
+use jalon_store::{Frames, LocalStore};
+use rustc_hash::FxHashMap;
 
-use crate::event::{Body, Event, Finished, Made, Started};
+use crate::event::{Body, Event, Finished, Hit, Made, Started};
 
 /// Runs that are searched for the nearest earlier derivation of a node.
 const NEAR: usize = 8;
@@ -103,11 +104,7 @@ impl<'a> History<'a> {
 
     fn is_ours(&self, id: &str) -> bool {
         let head = self.store.read_trace(id).ok().flatten();
-        let mut events = head
-            .into_iter()
-            .flatten()
-            .take(4)
-            .filter_map(|frame| read(&frame));
+        let mut events = written(head).take(4);
         events.any(|event| {
             started(&event.body).is_some_and(|started| started.project == self.project)
         })
@@ -137,18 +134,36 @@ impl<'a> History<'a> {
         }))
     }
 
-    /// All events of a run, in order; a torn or unknown one ends or is left out.
+    /// All events of a run, in order; a torn or unknown one ends or is left out. Of a run in which nothing had
+    /// changed, the nodes are told from the run that it refers to.
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn events(&self, id: &str) -> Result<Vec<Event>, ReadError> {
-        Ok(self
-            .store
-            .read_trace(id)?
-            .into_iter()
-            .flatten()
-            .filter_map(|frame| read(&frame))
-            .collect())
+        let mut events = Vec::new();
+        for event in written(self.store.read_trace(id)?) {
+            let Body::RunReused(reused) = &event.body else {
+                events.push(event);
+                continue;
+            };
+            let first = event.seq;
+            let hits = hits(self.store.read_trace(&reused.of)?);
+            events.extend((first..).zip(hits).map(|(seq, hit)| Event {
+                seq,
+                body: Body::NodeHit(hit),
+                ..event.clone()
+            }));
+        }
+        Ok(events)
+    }
+
+    /// The run that this one refers to, if nothing had changed since that one.
+    fn reused(&self, id: &str) -> Option<String> {
+        let mut events = written(self.store.read_trace(id).ok().flatten()).take(4);
+        events.find_map(|event| match event.body {
+            Body::RunReused(reused) => Some(reused.of),
+            _ => None,
+        })
     }
 
     /// The run meant by `last`, `last~2`, an id, or the beginning or end of one.
@@ -207,7 +222,18 @@ impl<'a> History<'a> {
         let mut known = Known::default();
         let mut seen: HashSet<String> = HashSet::new();
         let Ok(ids) = self.ids() else { return known };
-        for id in ids.take(NEAR) {
+        let mut told: HashSet<String> = HashSet::new();
+        let mut near = 0;
+        for id in ids {
+            if near == NEAR {
+                break;
+            }
+            // Of many runs in which nothing had changed, the newest tells all.
+            let again = |of: String| !told.insert(of);
+            if self.reused(&id).is_some_and(again) {
+                continue;
+            }
+            near += 1;
             let mut open: HashSet<String> = HashSet::new();
             let mut closed: HashSet<String> = HashSet::new();
             let mut unkept: HashMap<String, Unkept> = HashMap::new();
@@ -259,6 +285,32 @@ fn started(body: &Body) -> Option<&Started> {
     }
 }
 
-fn read(frame: &[u8]) -> Option<Event> {
-    serde_json::from_slice(frame).ok()
+/// The events of a trace, as they were written.
+pub fn written(frames: Option<Frames>) -> impl Iterator<Item = Event> {
+    frames
+        .into_iter()
+        .flatten()
+        .filter_map(|frame| serde_json::from_slice(&frame).ok())
+}
+
+/// What a run in which nothing has changed since this one says of each node, in this one's order: what last
+/// came of it, as a hit.
+pub fn hits(frames: Option<Frames>) -> Vec<Hit> {
+    let mut hits: Vec<Hit> = Vec::new();
+    let mut places: FxHashMap<String, usize> = FxHashMap::default();
+    for event in written(frames) {
+        let hit = match event.body {
+            Body::NodeHit(hit) => hit,
+            Body::NodeSucceeded(done) => done.into(),
+            _ => continue,
+        };
+        match places.get(&hit.node) {
+            Some(&at) => hits[at] = hit,
+            None => {
+                places.insert(hit.node.clone(), hits.len());
+                hits.push(hit);
+            }
+        }
+    }
+    hits
 }

@@ -69,6 +69,8 @@ pub struct Plan {
     pub judged: Vec<Option<Judged>>,
     /// By artifact: its content, where it is known.
     pub contents: Vec<Option<Content>>,
+    /// The hits, in the order in which they were judged.
+    pub hits: Vec<NodeId>,
     /// The store holds no outcome at all.
     nothing_known: bool,
 }
@@ -91,6 +93,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
         reasons: vec![None; graph.len()],
         judged: vec![None; graph.len()],
         contents: Vec::new(),
+        hits: Vec::new(),
         nothing_known: inputs.history.is_empty() && inputs.store.stats()?.records == 0,
     };
     let values = inputs
@@ -175,6 +178,7 @@ fn judge(
         (Some(record), None) => {
             plan.verdicts[at] = Verdict::Hit;
             plan.reasons[at] = None;
+            plan.hits.push(node);
             let outputs: Vec<Content> = record
                 .outcome
                 .outputs

@@ -2,7 +2,7 @@
 //!
 //! Every trace in the store counts, whatever project it is of. A project's last run is always kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jalon_store::content::Content;
 use jalon_store::digest::{ActionKey, BlobDigest};
@@ -10,7 +10,8 @@ use jalon_store::error::ReadError;
 use jalon_store::pin::Kept;
 use jalon_store::{GcRoots, LocalStore};
 
-use crate::event::{Body, Event, Made};
+use crate::event::{Body, Made};
+use crate::history;
 
 /// The roots, with runs that started before `oldest` (milliseconds since the Unix epoch) dropped.
 ///
@@ -34,24 +35,42 @@ pub fn roots(store: &LocalStore, oldest: Option<u64>) -> Result<GcRoots, ReadErr
         last.insert((run.project.clone(), run.targets.clone()), info.id.clone());
         runs.push((info.id, run));
     }
-    for (id, run) in runs {
-        let is_last = last.get(&(run.project.clone(), run.targets.clone())) == Some(&id);
-        let is_pinned = pinned.contains(&id);
-        if !is_last && !is_pinned && oldest.is_some_and(|oldest| run.at < oldest) {
-            roots.drop_traces.push(id);
-            continue;
+    let is_pinned = |id: &String, run: &Run| {
+        pinned.contains(id) || last.get(&(run.project.clone(), run.targets.clone())) == Some(id)
+    };
+    let is_old = |run: &Run| oldest.is_some_and(|oldest| run.at < oldest);
+    let (dropped, kept): (Vec<_>, Vec<_>) = runs
+        .iter()
+        .partition(|(id, run)| is_old(run) && !is_pinned(id, run));
+    let by_id: HashMap<&String, &Run> = runs.iter().map(|(id, run)| (id, run)).collect();
+    let mut referred = HashSet::new();
+    for (id, run) in kept {
+        let stays = is_pinned(id, run);
+        // A run in which nothing had changed lives by the trace of the one that it refers to.
+        let told = run.of.as_ref().and_then(|of| by_id.get(of).copied());
+        referred.extend(run.of.as_ref());
+        for run in told.into_iter().chain([run]) {
+            roots.blobs.extend(&run.transcripts);
+            if stays {
+                roots.contents.extend(&run.unrecorded);
+            }
         }
-        roots.blobs.extend(run.transcripts);
-        if is_last || is_pinned {
-            roots.contents.extend(run.unrecorded);
-        }
-        for key in run.keys {
-            if is_last || is_pinned {
+        for &key in run
+            .keys
+            .iter()
+            .chain(told.iter().flat_map(|told| &told.keys))
+        {
+            if stays {
                 roots.pinned_actions.insert(key);
             }
             roots.actions.push((key, run.at));
         }
     }
+    let dropped = dropped.iter().map(|(id, _)| id);
+    roots.drop_traces = dropped
+        .filter(|id| !referred.contains(id))
+        .cloned()
+        .collect();
     Ok(roots)
 }
 
@@ -65,19 +84,22 @@ struct Run {
     transcripts: Vec<BlobDigest>,
     /// What they made.
     unrecorded: Vec<Content>,
+    /// The run that it refers to instead.
+    of: Option<String>,
 }
 
 fn read(store: &LocalStore, id: &str) -> Result<Run, ReadError> {
     let mut run = Run::default();
-    for frame in store.read_trace(id)?.into_iter().flatten() {
-        let Ok(event) = serde_json::from_slice::<Event>(&frame) else {
-            continue;
-        };
+    for event in history::written(store.read_trace(id)?) {
         let key = match event.body {
             Body::RunStarted(started) => {
                 run.at = event.at;
                 run.project = started.project;
                 run.targets = started.targets.join(" ");
+                continue;
+            }
+            Body::RunReused(reused) => {
+                run.of = Some(reused.of);
                 continue;
             }
             Body::NodeHit(hit) => hit.key,

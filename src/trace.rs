@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jalon_store::error::WriteError;
 use jalon_store::{LocalStore, TraceWriter};
 
 use crate::event::{Body, Event, Notice, Sink};
@@ -35,6 +36,8 @@ impl Lost {
 /// The trace of one run, being written.
 pub struct Trace {
     writer: Option<TraceWriter>,
+    /// Synced at its end.
+    lasting: bool,
     lost: Lost,
 }
 
@@ -42,15 +45,25 @@ impl Trace {
     /// The trace of the run with this id. A read-only store keeps no history; the run says once that it
     /// keeps nothing.
     pub fn new(store: &LocalStore, id: &str, lost: &Lost) -> Trace {
+        let writer = (!store.is_read_only()).then(|| store.create_trace(id));
+        Trace {
+            lasting: true,
+            ..Trace::to(writer, lost)
+        }
+    }
+
+    /// The trace that this writes, if one is to be kept. It is not made to survive a power cut: of a run that did
+    /// nothing, no more is lost than that it was.
+    pub fn to(writer: Option<Result<TraceWriter, WriteError>>, lost: &Lost) -> Trace {
         let mut trace = Trace {
             writer: None,
+            lasting: false,
             lost: lost.clone(),
         };
-        if !store.is_read_only() {
-            match store.create_trace(id) {
-                Ok(writer) => trace.writer = Some(writer),
-                Err(error) => trace.gone(&error),
-            }
+        match writer {
+            Some(Ok(writer)) => trace.writer = Some(writer),
+            Some(Err(error)) => trace.gone(&error),
+            None => {}
         }
         trace
     }
@@ -78,6 +91,7 @@ impl Sink for Trace {
         }
         if matches!(event.body, Body::RunFinished(_))
             && let Some(writer) = self.writer.take()
+            && self.lasting
             && let Err(error) = writer.finish()
         {
             self.gone(&error);

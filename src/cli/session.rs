@@ -1,6 +1,7 @@
 //! What a verb works with: the machine as it is, the project, its store and its files.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,13 +9,14 @@ use jalon::action::Ambient;
 use jalon::frontend::{self, LoadError};
 use jalon::graph::{NoMatch, Selection};
 use jalon::project::{Machine, Project};
+use jalon::witness::{Recording, Witnesses};
 use jalon::workspace::journal::Journal;
 use jalon::workspace::lock::{Lock, Refused};
 use jalon::workspace::{PRIVATE_DIRECTORY, Workspace};
 use jalon_conf::pipeline::Link;
 use jalon_conf::{Diagnostic, Selector, Severity};
 use jalon_store::index::StatCache;
-use jalon_store::{LinkMode, LocalStore, Mode};
+use jalon_store::{Glance, LinkMode, LocalStore, Mode};
 
 use super::args::Common;
 use super::exit::{self, Failure};
@@ -36,11 +38,15 @@ pub struct Session {
     pub store: Arc<LocalStore>,
     /// What was digested before.
     pub cache: Arc<dyn StatCache>,
+    /// Who hears of every look at the project's files, where it is opened for writing.
+    pub witnesses: Arc<Witnesses>,
+    /// What the store's records were before it was opened, where there was one.
+    pub store_state: Option<[u8; 32]>,
 }
 
 /// Reads the project that is meant.
-pub fn project(common: &Common) -> Result<Project, Failure> {
-    frontend::load(&source(common)?).map_err(not_loaded)
+pub fn project(common: &Common, witnesses: &Arc<Witnesses>) -> Result<Project, Failure> {
+    frontend::load(&source(common)?, witnesses).map_err(not_loaded)
 }
 
 /// The same, as if its definition held another text.
@@ -119,7 +125,12 @@ pub fn not_loaded(error: LoadError) -> Failure {
 impl Session {
     /// The project, its store and the stat cache. `write` makes the store where there is none.
     pub fn open(common: &Common, write: bool) -> Result<Session, Failure> {
-        let project = project(common)?;
+        let witnesses = Arc::new(if write {
+            Witnesses::default()
+        } else {
+            Witnesses::off()
+        });
+        let project = project(common, &witnesses)?;
         let machine = machine();
         let path = store_path(&project);
         let private = project.root.join(PRIVATE_DIRECTORY);
@@ -132,16 +143,20 @@ impl Session {
         } else {
             Mode::ReadOnly
         };
+        let store_state = Glance::at(&path).and_then(|glance| glance.state().ok());
         let store = Arc::new(LocalStore::open(&path, mode)?);
         let (cache, note) = jalon_store::index::open(&private.join("index"), &project.root, write);
         if let (Some(note), true) = (note, common.verbose > 0) {
             out::note(format!("note: {note}"));
         }
+        let cache = Arc::new(Recording::new(cache, witnesses.clone()));
         Ok(Session {
             machine,
             project,
             store,
             cache,
+            witnesses,
+            store_state,
         })
     }
 
@@ -301,12 +316,14 @@ fn make_private(private: &Path) {
     }
 }
 
+/// What `$JALON_STORE` says.
+pub fn named_store() -> Option<OsString> {
+    std::env::var_os(STORE).filter(|path| !path.is_empty())
+}
+
 /// `$JALON_STORE`, else what the definition says, else `.jalon/store`.
 fn store_path(project: &Project) -> PathBuf {
-    let named = std::env::var_os(STORE)
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from);
-    let path = named.unwrap_or_else(|| {
+    let path = named_store().map(PathBuf::from).unwrap_or_else(|| {
         project
             .graph
             .pipeline()

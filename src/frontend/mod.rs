@@ -5,8 +5,12 @@ pub mod native;
 mod source;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jalon_store::index::Sight;
 
 use crate::project::Project;
+use crate::witness::Witnesses;
 
 pub use source::{LoadError, Source};
 
@@ -15,16 +19,27 @@ pub use source::{LoadError, Source};
 ///
 /// # Errors
 /// See [`LoadError`].
-pub fn load(source: &Source) -> Result<Project, LoadError> {
+pub fn load(source: &Source, witnesses: &Arc<Witnesses>) -> Result<Project, LoadError> {
     let path = find(source)?;
-    let yaml = path
-        .extension()
-        .is_some_and(|extension| extension == "yaml" || extension == "yml");
-    if yaml {
+    if is_yaml(&path) {
+        // What is read of a DVC project is not all told.
+        witnesses.saw(&path, Sight::Unclear);
         dvc::load(source, &path)
     } else {
-        native::load(source, &path)
+        native::load(source, &path, witnesses)
     }
+}
+
+/// Where a definition is whose reader tells all that it looks at: the project's directory, absolute, and the
+/// file's name in it. What [`load`] looks at beyond that it tells its witnesses.
+pub fn locate(source: &Source) -> Option<(PathBuf, String)> {
+    let path = find(source).ok().filter(|path| !is_yaml(path))?;
+    source::place(&path).ok()
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 fn find(source: &Source) -> Result<PathBuf, LoadError> {

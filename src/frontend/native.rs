@@ -2,36 +2,49 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jalon_conf::diagnostic::{Diagnostic, Severity};
 use jalon_conf::{Layer, ParamsFile, Request, Text};
+use jalon_store::index::{Memory, Sight};
 
 use super::dvc;
 use super::source::{LoadError, Read, Source, place};
 use crate::project::Project;
+use crate::witness::{Recording, Witnesses};
 use crate::workspace::glob;
 
 /// The definition's name.
 pub const FILE: &str = "jalon.toml";
 
-/// Reads, checks and lowers a definition.
+/// Reads, checks and lowers a definition. The witnesses hear of every file and directory that is looked at.
 ///
 /// # Errors
 /// See [`LoadError`].
-pub fn load(source: &Source, path: &Path) -> Result<Project, LoadError> {
-    let text = read(path).map_err(|error| LoadError::Io(path.to_owned(), error))?;
-    load_text(source, path, text)
+pub fn load(
+    source: &Source,
+    path: &Path,
+    witnesses: &Arc<Witnesses>,
+) -> Result<Project, LoadError> {
+    let text = read(path, witnesses).map_err(|error| LoadError::Io(path.to_owned(), error))?;
+    load_text(source, path, text, witnesses)
 }
 
 /// The same, as if the definition held this text: to see whether that would be valid.
 ///
 /// # Errors
 /// See [`LoadError`].
-pub fn load_text(source: &Source, path: &Path, text: String) -> Result<Project, LoadError> {
+pub fn load_text(
+    source: &Source,
+    path: &Path,
+    text: String,
+    witnesses: &Arc<Witnesses>,
+) -> Result<Project, LoadError> {
     let (root, definition) = place(path)?;
     let mut texts = Vec::new();
     if let Some(user) = &source.user
-        && let Ok(text) = std::fs::read_to_string(user)
+        && let Ok(bytes) = witnesses.read(user)
+        && let Ok(text) = String::from_utf8(bytes)
     {
         texts.push(Text {
             file: user.display().to_string(),
@@ -54,7 +67,7 @@ pub fn load_text(source: &Source, path: &Path, text: String) -> Result<Project, 
         version: source.version.clone(),
     };
     let mut document = jalon_conf::parse(texts, &request);
-    let params = params(&root, &mut document)?;
+    let params = params(&root, &mut document, witnesses)?;
     let import = document.wanted_dvc();
     shown.extend(params.iter().map(|file| {
         (
@@ -64,6 +77,8 @@ pub fn load_text(source: &Source, path: &Path, text: String) -> Result<Project, 
     }));
     let mut lowered = document.lower(params);
     if let Some(import) = import {
+        // What is read of a DVC project is not all told.
+        witnesses.saw(&root.join(&import.path), Sight::Unclear);
         let (other, texts) = dvc::import(&root, &import, &request)?;
         lowered = jalon_conf::dvc::join(lowered, other, &import);
         shown.extend(texts);
@@ -78,8 +93,8 @@ pub fn load_text(source: &Source, path: &Path, text: String) -> Result<Project, 
     read.into_project()
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    String::from_utf8(std::fs::read(path)?).map_err(|error| {
+fn read(path: &Path, witnesses: &Witnesses) -> io::Result<String> {
+    String::from_utf8(witnesses.read(path)?).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         io::Error::new(
             io::ErrorKind::InvalidData,
@@ -116,7 +131,12 @@ fn write(beside: &Path, text: &str, path: &Path) -> io::Result<()> {
 }
 
 /// The parameter files that the definition asks for, in merge order.
-fn params(root: &Path, document: &mut jalon_conf::Document) -> Result<Vec<ParamsFile>, LoadError> {
+fn params(
+    root: &Path,
+    document: &mut jalon_conf::Document,
+    witnesses: &Arc<Witnesses>,
+) -> Result<Vec<ParamsFile>, LoadError> {
+    let cache = Recording::new(Arc::new(Memory::default()), witnesses.clone());
     let mut files = Vec::new();
     for wanted in document.wanted_params() {
         let paths = if wanted.is_glob {
@@ -133,14 +153,14 @@ fn params(root: &Path, document: &mut jalon_conf::Document) -> Result<Vec<Params
                 }
             };
             pattern
-                .files(root)
+                .files(root, &cache)
                 .map_err(|(path, error)| LoadError::Io(path, error))?
         } else {
             vec![PathBuf::from(&wanted.pattern)]
         };
         for path in paths {
             let file = path.to_string_lossy().into_owned();
-            match std::fs::read(root.join(&path)) {
+            match witnesses.read(&root.join(&path)) {
                 Ok(text) => files.push(ParamsFile { file, text }),
                 Err(error) => {
                     let help = (error.kind() == io::ErrorKind::NotFound)

@@ -17,7 +17,7 @@ mod outline;
 mod page;
 mod picture;
 pub mod plan;
-mod summary;
+pub mod summary;
 mod svg;
 mod table;
 pub mod tally;

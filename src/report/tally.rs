@@ -24,12 +24,19 @@ pub struct Tally {
 impl Tally {
     /// A fold that lists every node of the graph, in definition order.
     pub fn new(graph: &Graph) -> Tally {
+        let nodes = &graph.pipeline().nodes;
+        let names = nodes.iter().map(|node| node.name.to_string());
+        Tally::of(&graph.pipeline().env, names)
+    }
+
+    /// A fold that lists these nodes, of a run in this environment.
+    pub fn of(env: &str, nodes: impl Iterator<Item = String>) -> Tally {
         let mut fold = Fold {
-            env: graph.pipeline().env.clone(),
+            env: env.to_owned(),
             ..Fold::default()
         };
-        for node in &graph.pipeline().nodes {
-            fold.node(&node.name.to_string());
+        for name in nodes {
+            fold.node(&name);
         }
         Tally {
             fold: Arc::new(Mutex::new(fold)),
@@ -155,7 +162,8 @@ impl Fold {
             Body::GroupStarted { group } => drop(self.groups.insert(group.clone(), State::Unknown)),
             Body::GroupFinished { group, state } => drop(self.groups.insert(group.clone(), *state)),
             Body::Notice(notice) => self.notices.push(notice.clone()),
-            Body::NodeOverdue { .. }
+            Body::RunReused(_)
+            | Body::NodeOverdue { .. }
             | Body::NodeOutput { .. }
             | Body::ArtifactMaterialised { .. }
             | Body::ArtifactStored { .. } => {}

@@ -4,16 +4,19 @@
 //! not; what is ephemeral goes, kept aside only while the run that needs it is not finished.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jalon_conf::pipeline::{Artifact, ArtifactId, Keep};
 use jalon_store::content::Content;
+use jalon_store::error::IngestError;
 use rayon::prelude::*;
 
 use super::attempt::Shop;
 use super::{Materialise, Options};
 use crate::event::{Body, Problem};
+use crate::graph::Graph;
 use crate::schedule::State;
-use crate::workspace::PublishError;
+use crate::workspace::{PublishError, Workspace};
 
 /// What the loop came to.
 pub struct Settled<'a> {
@@ -23,14 +26,57 @@ pub struct Settled<'a> {
     pub contents: &'a [Option<Content>],
 }
 
-/// Brings the project into order; the first thing that could not be done, if any. `whole` says that
-/// everything asked for was made.
-pub fn settle(
-    shop: &Shop<'_>,
+/// How bringing the project into order went.
+pub struct Order {
+    /// What could not be done.
+    pub problem: Option<Problem>,
+    /// Nothing had to be done.
+    pub at_rest: bool,
+}
+
+/// Whether this is what the next run of these options would leave there without another look elsewhere.
+fn is_at_rest(
     options: &Options,
-    settled: &Settled<'_>,
-    whole: bool,
-) -> Option<Problem> {
+    id: ArtifactId,
+    artifact: &Artifact,
+    content: &Content,
+    current: Option<Content>,
+) -> bool {
+    // Whether bytes that are asked for and not laid out are still in the store is another question.
+    let wanted = options.selection.wanted[id.0 as usize] || options.materialise == Materialise::All;
+    match (artifact.keep, current) {
+        (Keep::Run, current) => current.is_none(),
+        (Keep::Store, Some(current)) => current == *content,
+        (Keep::Store, None) => !wanted,
+    }
+}
+
+/// Whether the project is as a run that judged this leaves it; looks, and changes nothing.
+pub fn rests(
+    graph: &Graph,
+    workspace: &Workspace,
+    options: &Options,
+    contents: &[Option<Content>],
+) -> bool {
+    let artifacts = &graph.pipeline().artifacts;
+    artifacts.par_iter().enumerate().all(|(at, artifact)| {
+        let id = ArtifactId(at as u32);
+        let (Some(_), Some(content)) = (artifact.producer, &contents[at]) else {
+            return true;
+        };
+        let Ok(current) = workspace.current(&artifact.path) else {
+            return false;
+        };
+        is_at_rest(options, id, artifact, content, current)
+            && (artifact.keep == Keep::Store || workspace.is_vacant(&artifact.path))
+    })
+}
+
+/// Brings the project into order; the first thing that could not be done, if any. `whole` says that
+/// everything asked for was made. Whether there was nothing to do, and nothing to look at elsewhere, is
+/// `at_rest`.
+pub fn settle(shop: &Shop<'_>, options: &Options, settled: &Settled<'_>, whole: bool) -> Order {
+    let at_rest = AtomicBool::new(true);
     let artifacts = &shop.project.graph.pipeline().artifacts;
     let first: Mutex<Option<(usize, Problem)>> = Mutex::new(None);
     artifacts.par_iter().enumerate().for_each(|(at, artifact)| {
@@ -43,16 +89,18 @@ pub fn settle(
             return;
         };
         let id = ArtifactId(at as u32);
+        let current = shop.workspace.current(&artifact.path);
+        let known = current.as_ref().ok().copied();
+        if known.is_none_or(|known| !is_at_rest(options, id, artifact, &content, known)) {
+            at_rest.store(false, Ordering::Relaxed);
+        }
         let result = match artifact.keep {
-            Keep::Run => ephemeral(shop, artifact, &content, whole),
-            Keep::Store => kept(
-                shop,
-                options,
-                id,
-                artifact,
-                &content,
-                settled.states[producer.0 as usize],
-            ),
+            Keep::Run => ephemeral(shop, artifact, &content, current.ok().flatten(), whole),
+            Keep::Store => {
+                let state = settled.states[producer.0 as usize];
+                let asked = options.selection.wanted[id.0 as usize];
+                kept(shop, options, asked, artifact, &content, current, state)
+            }
         };
         if let Err(error) = result {
             let problem = Problem {
@@ -68,28 +116,31 @@ pub fn settle(
             }
         }
     });
-    first
+    let first = first
         .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .map(|(_, problem)| problem)
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    Order {
+        problem: first.map(|(_, problem)| problem),
+        at_rest: at_rest.into_inner() && !shop.workspace.is_touched(),
+    }
 }
 
 fn kept(
     shop: &Shop<'_>,
     options: &Options,
-    id: ArtifactId,
+    asked: bool,
     artifact: &Artifact,
     content: &Content,
+    current: Result<Option<Content>, IngestError>,
     state: State,
 ) -> Result<(), PublishError> {
-    let current = shop.workspace.current(&artifact.path);
     if matches!(current, Ok(Some(current)) if current == *content) {
         return Ok(());
     }
     let wanted = match options.materialise {
         Materialise::All => true,
         Materialise::None => false,
-        Materialise::Targets => options.selection.wanted[id.0 as usize],
+        Materialise::Targets => asked,
     };
     // What just ran was laid out by the node itself: if it differs now, somebody changed it since.
     let wanted = wanted
@@ -116,9 +167,9 @@ fn ephemeral(
     shop: &Shop<'_>,
     artifact: &Artifact,
     content: &Content,
+    current: Option<Content>,
     whole: bool,
 ) -> Result<(), PublishError> {
-    let current = shop.workspace.current(&artifact.path).ok().flatten();
     if current == Some(*content) {
         if !whole && !shop.store.has_content(content) && !shop.store.is_read_only() {
             let place = shop.project.root.join(&artifact.path);

@@ -19,9 +19,11 @@ mod render;
 mod repeat;
 mod repeats;
 pub mod resources;
+pub mod rest;
 mod tell;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -31,6 +33,7 @@ use jalon_store::error::ReadError;
 
 use self::attempt::{Done, Shop};
 use self::bus::Bus;
+use self::rest::Rest;
 use crate::action::Ambient;
 use crate::event::{Body, Finished, Planned, Problem, Sink, Started, Status};
 use crate::graph::Selection;
@@ -40,7 +43,9 @@ use crate::observe::Sight;
 use crate::plan::{self, Plan};
 use crate::project::{Machine, Project};
 use crate::report::tally::{Summary, Tally};
+use crate::schedule::State;
 use crate::verdict::Verdict;
+use crate::witness::Witnesses;
 use crate::worker::lifeline::Lifeline;
 use crate::worker::process::{Cancel, Execute};
 use crate::workspace::Workspace;
@@ -95,6 +100,19 @@ pub struct Setting<'a> {
     /// Forced nodes whose earlier outcomes stand: they run only to be compared. Nobody outside is told of such a
     /// run: no hook hears of it, and no `finally` runs.
     pub repeats: Option<&'a Repeats>,
+    /// Who hears of every look at the project's files.
+    pub witnesses: &'a Witnesses,
+    /// What the store's records were before it was opened, if that is known.
+    pub store_state: Option<[u8; 32]>,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Ended {
+    /// What `--json` shows.
+    pub summary: Summary,
+    /// What the next run will say if nothing changes; nothing where that is not known.
+    pub rest: Option<Rest>,
 }
 
 /// Why there was no run.
@@ -203,7 +221,7 @@ impl Run {
         self.control.clone()
     }
 
-    /// Plans, executes and settles. The summary is what `--json` shows.
+    /// Plans, executes and settles.
     ///
     /// # Errors
     /// See [`RunError`]; nothing has run then.
@@ -212,7 +230,8 @@ impl Run {
         setting: &Setting<'_>,
         options: &Options,
         sinks: Vec<Box<dyn Sink>>,
-    ) -> Result<Summary, RunError> {
+    ) -> Result<Ended, RunError> {
+        setting.witnesses.mark();
         let began = Instant::now();
         let project = setting.project;
         let graph = &project.graph;
@@ -257,10 +276,12 @@ impl Run {
         let mut all: Vec<Box<dyn Sink>> = vec![Box::new(tally.clone()), Box::new(hooks.sink())];
         all.extend(sinks);
         let bus = Bus::new(self.id.clone(), setting.machine.now_ms, all);
-        bus.emit(Body::RunStarted(started(setting, options)));
         let planned = planned(setting, options, &plan, &history);
+        let started = started(&project.root, &planned, options.jobs, setting.machine);
+        bus.emit(Body::RunStarted(started));
+        let planning = began.elapsed();
         let vetoed = veto.ask(&bus, &planned);
-        bus.emit(Body::RunPlanned(planned));
+        bus.emit(Body::RunPlanned(planned.clone()));
         // With nothing to run, nothing needs to be outlived.
         let busy = plan.count(Verdict::Run) + plan.count(Verdict::Maybe) > 0;
         let lifeline = setting
@@ -302,6 +323,7 @@ impl Run {
         let mut failed = vetoed.is_some();
         let mut error = vetoed;
         let mut interrupted = false;
+        let mut at_rest = false;
         if !failed {
             let work = drive::Drive::new(&shop, &inputs, &plan, options, &history);
             let ended = work.go(sender, &self.receiver)?;
@@ -313,7 +335,9 @@ impl Run {
                 contents: &ended.contents,
             };
             let whole = !failed && !interrupted;
-            if let Some(problem) = finish::settle(&shop, options, &settled, whole) {
+            let order = finish::settle(&shop, options, &settled, whole);
+            at_rest = order.at_rest && ended.states.iter().all(|state| is_idle(*state));
+            if let Some(problem) = order.problem {
                 failed = true;
                 error.get_or_insert(problem);
             }
@@ -355,19 +379,40 @@ impl Run {
             });
         }
         drop(bus);
-        Ok(tally.summary(&self.id, status(failed), began.elapsed(), error.as_ref()))
+        let elapsed = began.elapsed();
+        let summary = tally.summary(&self.id, status(failed), elapsed, error.as_ref());
+        let succeeded = summary.status == Status::Succeeded;
+        let rest = if !succeeded || !rest::can_rest(graph, options) {
+            None
+        } else if at_rest {
+            // What it said besides, the next one may have to say too.
+            let state = setting.store_state.filter(|_| summary.notices.is_empty());
+            state.and_then(|state| rest::of(graph, planned, &plan, state))
+        } else if rest::is_worth_rehearsing(elapsed, planning) {
+            // Whether the store can be read is the next run's affair.
+            rest::rehearse(setting, options, &summary).ok().flatten()
+        } else {
+            None
+        };
+        Ok(Ended { summary, rest })
     }
 }
 
-fn started(setting: &Setting<'_>, options: &Options) -> Started {
+/// Whether a node did nothing in this run.
+fn is_idle(state: State) -> bool {
+    matches!(state, State::Hit | State::Unselected)
+}
+
+/// How a run of this process starts.
+pub fn started(root: &Path, planned: &Planned, jobs: u32, machine: &Machine) -> Started {
     Started {
-        project: setting.project.name.clone(),
-        root: setting.project.root.display().to_string(),
-        env: setting.project.graph.pipeline().env.clone(),
-        targets: options.targets.clone(),
-        jobs: options.jobs,
+        project: planned.project.clone(),
+        root: root.display().to_string(),
+        env: planned.env.clone(),
+        targets: planned.targets.clone(),
+        jobs,
         jalon: env!("CARGO_PKG_VERSION").into(),
-        host: setting.machine.host.clone(),
+        host: machine.host.clone(),
         pid: std::process::id(),
         commit: String::new(),
     }

@@ -4,14 +4,22 @@
 //! unless the pattern's component does, as in a shell. Links are followed. `.git`, `.jalon` and
 //! the caches that tools keep (byte code and the like) are never seen.
 
+use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
-use walkdir::WalkDir;
+use jalon_store::index::{Sight, StatCache, saw_directory};
+use walkdir::{DirEntry, WalkDir};
+
+use crate::witness::is_absent;
 
 /// Directories that belong to tools, never to a pipeline.
 pub const PRIVATE: [&str; 2] = [".git", ".jalon"];
+
+/// The bits of `st_mode` that tell the type.
+pub(super) const TYPE: u32 = 0o170_000;
 
 /// Directories that tools fill beside the files they read. What is in them follows from those files.
 pub const CACHES: [&str; 5] = [
@@ -71,13 +79,17 @@ impl Pattern {
         })
     }
 
-    /// The files that match, relative to `root`, sorted by bytes.
+    /// The files that match, relative to `root`, sorted by bytes. The cache is told of all that was looked at.
     ///
     /// # Errors
     /// A directory that cannot be read; one that is not there matches nothing.
-    pub fn files(&self, root: &Path) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
+    pub fn files(
+        &self,
+        root: &Path,
+        cache: &dyn StatCache,
+    ) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
         let start = root.join(&self.base);
-        if !start.is_dir() {
+        if !self.begins(&start, cache) {
             return Ok(Vec::new());
         }
         let walk = WalkDir::new(&start)
@@ -87,7 +99,7 @@ impl Pattern {
         let mut found = Vec::new();
         for entry in walk
             .into_iter()
-            .filter_entry(|entry| self.enters(entry.file_name().as_encoded_bytes()))
+            .filter_entry(|entry| self.enters(entry, cache))
         {
             match entry {
                 Ok(entry) if entry.file_type().is_file() => {
@@ -98,15 +110,23 @@ impl Pattern {
                 }
                 Ok(_) => {}
                 // A link that leads nowhere or back is no file.
-                Err(error) if error.loop_ancestor().is_some() => {}
+                Err(error) if error.loop_ancestor().is_some() => {
+                    let path = error.path().unwrap_or(&start);
+                    match path.metadata() {
+                        Ok(metadata) => saw_directory(cache, path, &metadata),
+                        Err(_) => cache.saw(path, Sight::Unclear),
+                    }
+                }
                 Err(error) => {
                     let path = error.path().unwrap_or(&start).to_owned();
                     let cause = error
                         .into_io_error()
                         .unwrap_or_else(|| io::Error::other("cannot be walked"));
                     if cause.kind() != io::ErrorKind::NotFound {
+                        cache.saw(&path, Sight::Unclear);
                         return Err((path, cause));
                     }
+                    cache.saw(&path, Sight::Absent);
                 }
             }
         }
@@ -123,12 +143,52 @@ impl Pattern {
         path.ancestors().any(|above| self.matcher.is_match(above))
     }
 
-    fn enters(&self, name: &[u8]) -> bool {
+    /// Whether there is a directory to walk.
+    fn begins(&self, start: &Path, cache: &dyn StatCache) -> bool {
+        match start.metadata() {
+            Ok(metadata) if metadata.is_dir() => {
+                saw_directory(cache, start, &metadata);
+                return true;
+            }
+            Ok(metadata) => cache.saw(start, kind(&metadata)),
+            Err(error) if is_absent(&error) => cache.saw(start, Sight::Absent),
+            Err(_) => cache.saw(start, Sight::Unclear),
+        }
+        false
+    }
+
+    /// Whether an entry counts. A directory that will be walked is looked at before its names are read, and of
+    /// a link it counts what it leads to.
+    fn enters(&self, entry: &DirEntry, cache: &dyn StatCache) -> bool {
+        if !self.counts(entry.file_name().as_encoded_bytes()) {
+            return false;
+        }
+        let walked = entry.file_type().is_dir() && entry.depth() < self.deep;
+        if walked || entry.path_is_symlink() {
+            match entry.path().metadata() {
+                Ok(metadata) if walked && metadata.is_dir() => {
+                    saw_directory(cache, entry.path(), &metadata);
+                }
+                Ok(metadata) => cache.saw(entry.path(), kind(&metadata)),
+                Err(_) => cache.saw(entry.path(), Sight::Unclear),
+            }
+        }
+        true
+    }
+
+    fn counts(&self, name: &[u8]) -> bool {
         let closed = PRIVATE
             .iter()
             .chain(&CACHES)
             .any(|closed| closed.as_bytes() == name);
         !closed && !name.ends_with(b".pyc") && (self.dots || !name.starts_with(b"."))
+    }
+}
+
+fn kind(metadata: &Metadata) -> Sight {
+    Sight::Kind {
+        mode: metadata.mode() & TYPE,
+        followed: true,
     }
 }
 
@@ -143,7 +203,9 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
         }
-        let found = Pattern::new(pattern).unwrap().files(root.path()).unwrap();
+        let cache = jalon_store::index::Memory::default();
+        let found = Pattern::new(pattern).unwrap();
+        let found = found.files(root.path(), &cache).unwrap();
         found
             .into_iter()
             .map(|path| path.to_str().unwrap().to_owned())

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{PRIVATE_DIRECTORY, Workspace};
+use crate::witness;
 
 /// A path that leads out of the project, or into what is not the pipeline's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,12 @@ impl Workspace {
         }
         let place = self.root.join(path);
         let above = place.ancestors().skip(1);
+        for directory in above
+            .clone()
+            .take_while(|directory| *directory != self.root)
+        {
+            witness::link(&*self.cache, directory);
+        }
         let Some(real) = above.filter_map(|above| above.canonicalize().ok()).next() else {
             return Ok(());
         };

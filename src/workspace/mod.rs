@@ -13,18 +13,20 @@ pub mod see;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use jalon_conf::pipeline::{Artifact, Shape};
 use jalon_store::LocalStore;
 use jalon_store::content::Content;
 use jalon_store::error::IngestError;
-use jalon_store::index::StatCache;
+use jalon_store::index::{Sight, StatCache};
 
 pub use publish::{Laid, PublishError, Rescued};
 
 use self::journal::Journal;
 use self::links::Outside;
+use crate::witness::is_absent;
 
 /// jalon's own directory in a project.
 pub const PRIVATE_DIRECTORY: &str = ".jalon";
@@ -42,6 +44,8 @@ pub struct Workspace {
     real_root: OnceLock<PathBuf>,
     /// Contents that jalon itself made and does not keep: removing them loses nothing.
     disposable: Mutex<rustc_hash::FxHashSet<Content>>,
+    /// Something was laid out or taken away.
+    touched: AtomicBool,
 }
 
 /// Why a source or a code file has no content.
@@ -110,6 +114,7 @@ impl Workspace {
             outside: false,
             real_root: OnceLock::new(),
             disposable: Mutex::default(),
+            touched: AtomicBool::new(false),
         }
     }
 
@@ -127,6 +132,24 @@ impl Workspace {
     /// The project's directory.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whether anything was laid out or taken away.
+    pub fn is_touched(&self) -> bool {
+        self.touched.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing lies at a project-relative path, not even a link that leads nowhere.
+    pub fn is_vacant(&self, path: &str) -> bool {
+        let place = self.root.join(path);
+        let looked = place.symlink_metadata();
+        let vacant = looked.as_ref().is_err_and(is_absent);
+        if vacant {
+            self.cache.saw(&place, Sight::Vacant);
+        } else if looked.is_err() {
+            self.cache.saw(&place, Sight::Unclear);
+        }
+        vacant
     }
 
     /// What lies at a project-relative path now.
@@ -210,7 +233,7 @@ impl Workspace {
     fn matching(&self, pattern: &str) -> Result<Vec<PathBuf>, ObserveError> {
         let pattern = glob::Pattern::new(pattern).map_err(ObserveError::Pattern)?;
         pattern
-            .files(&self.root)
+            .files(&self.root, &*self.cache)
             .map_err(|(path, error)| ObserveError::Walk(path, error))
     }
 }

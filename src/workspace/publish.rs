@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use jalon_store::content::Content;
 use jalon_store::error::{IngestError, MaterialiseError};
@@ -96,6 +97,7 @@ impl Workspace {
             });
         }
         let rescued = self.clear(path)?;
+        self.touched.store(true, Ordering::Relaxed);
         let place = self.root.join(path);
         self.make_parent(&place)?;
         self.store
@@ -114,9 +116,13 @@ impl Workspace {
     pub fn clear(&self, path: &str) -> Result<Option<Rescued>, PublishError> {
         self.fence(path).map_err(PublishError::Outside)?;
         let place = self.root.join(path);
+        if self.is_vacant(path) {
+            return Ok(None);
+        }
         let Ok(metadata) = place.symlink_metadata() else {
             return Ok(None);
         };
+        self.touched.store(true, Ordering::Relaxed);
         if !(metadata.is_file() || metadata.is_dir() || metadata.is_symlink()) {
             let source = io::Error::new(
                 io::ErrorKind::InvalidInput,

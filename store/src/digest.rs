@@ -218,6 +218,12 @@ pub mod context {
     pub const ACTION_KEY: &str = "jalon 1 action key";
     /// A directory listing.
     pub const LISTING: &str = "jalon 1 listing";
+    /// What a settled run was asked.
+    pub const QUESTION: &str = "jalon 1 settled question";
+    /// What is remembered of a settled run.
+    pub const SETTLED: &str = "jalon 1 settled";
+    /// What a lookup of records can rest on.
+    pub(crate) const STORE: &str = "jalon 1 store state";
     /// The check of a pack's frame header.
     pub(crate) const FRAME: &str = "jalon 1 frame";
     /// The check of an event in a trace.

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use crate::content::Content;
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::error::{At, IngestError, IoAt, WriteError};
-use crate::index::{StatCache, StatId, now_ns};
+use crate::index::{Sight, StatCache, StatId, now_ns, saw_directory, saw_link};
 use crate::local::LocalStore;
 use crate::tree::{Entry, MAX_DEPTH, Tree, stays_inside};
 
@@ -24,6 +24,14 @@ const TRIES: usize = 3;
 
 /// Levels of directories whose entries are taken in parallel.
 const PARALLEL_DEPTH: usize = 24;
+
+/// What lies at a path, without keeping it; `None` where nothing does.
+///
+/// # Errors
+/// See [`IngestError`].
+pub fn digest_path(path: &Path, cache: &dyn StatCache) -> Result<Option<Content>, IngestError> {
+    Walk { store: None, cache }.content(path)
+}
 
 /// Hashing, or hashing and keeping.
 #[derive(Clone, Copy)]
@@ -55,7 +63,7 @@ impl LocalStore {
         path: &Path,
         cache: &dyn StatCache,
     ) -> Result<Option<Content>, IngestError> {
-        Walk { store: None, cache }.content(path)
+        digest_path(path, cache)
     }
 
     /// The tree of some files under their names relative to `root`, without keeping it.
@@ -148,6 +156,14 @@ fn entry(content: &Content) -> Entry {
 
 impl Walk<'_> {
     fn content(self, path: &Path) -> Result<Option<Content>, IngestError> {
+        let found = self.look(path);
+        if found.is_err() {
+            self.cache.saw(path, Sight::Unclear);
+        }
+        found
+    }
+
+    fn look(self, path: &Path) -> Result<Option<Content>, IngestError> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(e)
@@ -156,17 +172,20 @@ impl Walk<'_> {
                     io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
                 ) =>
             {
+                self.cache.saw(path, Sight::Absent);
                 return Ok(None);
             }
             Err(e) if is_loop(&e) => return Err(IngestError::Circle(path.to_owned())),
             Err(e) => return Err(IoAt::new("stat", path, e).into()),
         };
         if metadata.is_dir() {
+            saw_directory(self.cache, path, &metadata);
             return self.directory(path, 0, &[identity(&metadata)]).map(Some);
         }
         match self.file(path, &metadata) {
             // Gone between the stat and the open.
             Err(IngestError::Io(cause)) if cause.source.kind() == io::ErrorKind::NotFound => {
+                self.cache.saw(path, Sight::Unclear);
                 Ok(None)
             }
             other => other.map(Some),
@@ -179,23 +198,25 @@ impl Walk<'_> {
         }
         let executable = metadata.permissions().mode() & 0o100 != 0;
         let id = StatId::of(metadata);
+        let sight = |digest, settled| Sight::File {
+            id,
+            digest,
+            executable,
+            settled,
+        };
         let known = self.cache.get(path, &id);
-        match (known, self.store) {
-            (Some(digest), None) => {
-                return Ok(Content::File {
-                    digest,
-                    size: id.size,
-                    executable,
-                });
-            }
-            (Some(digest), Some(store)) if store.has_blob(&digest, id.size) => {
-                return Ok(Content::File {
-                    digest,
-                    size: id.size,
-                    executable,
-                });
-            }
-            _ => {}
+        let enough = |digest: &BlobDigest| {
+            self.store
+                .is_none_or(|store| store.has_blob(digest, id.size))
+        };
+        if let Some(digest) = known.filter(enough) {
+            // It is remembered only because its stat was settled.
+            self.cache.saw(path, sight(digest, true));
+            return Ok(Content::File {
+                digest,
+                size: id.size,
+                executable,
+            });
         }
         for _ in 0..TRIES {
             let began = now_ns();
@@ -209,6 +230,10 @@ impl Walk<'_> {
                     let after = StatId::of(&fs::metadata(path).at("stat", path)?);
                     if after.size == size && after == id {
                         self.cache.put(path, after, digest, began);
+                        let settled = self.cache.is_settled(&id, began);
+                        self.cache.saw(path, sight(digest, settled));
+                    } else {
+                        self.cache.saw(path, Sight::Unclear);
                     }
                     return Ok(Content::File {
                         digest,
@@ -288,6 +313,7 @@ impl Walk<'_> {
     fn entry(self, path: &Path, depth: usize, above: &[(u64, u64)]) -> Result<Entry, IngestError> {
         let metadata = fs::symlink_metadata(path).at("stat", path)?;
         if metadata.is_symlink() {
+            saw_link(self.cache, path, &metadata);
             let target = fs::read_link(path).at("read the link", path)?;
             if stays_inside(target.as_os_str().as_bytes(), depth) {
                 return Ok(Entry::Symlink {
@@ -333,6 +359,7 @@ impl Walk<'_> {
             }
             let mut above = above.to_vec();
             above.push(here);
+            saw_directory(self.cache, path, metadata);
             return Ok(entry(&self.directory(path, depth, &above)?));
         }
         if kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device() {

@@ -20,5 +20,6 @@ pub mod tree;
 
 pub use fsck::VerifyReport;
 pub use gc::{GcPolicy, GcReport, GcRoots, Stats};
-pub use local::{Flight, Frames, LocalStore, Mode, TraceInfo, TraceWriter};
+pub use ingest::digest_path;
+pub use local::{Flight, Frames, Glance, LocalStore, Mode, TraceInfo, TraceWriter};
 pub use materialise::{LinkMode, can_reflink};

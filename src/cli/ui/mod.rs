@@ -27,6 +27,11 @@ pub fn run_sink(common: &Common, terminal: bool) -> Box<dyn Sink> {
     }
 }
 
+/// Whether the screen has a row for each of so many reused nodes.
+pub fn tells_each(common: &Common, nodes: u64) -> bool {
+    !common.quiet && rows::is_each_told(common.verbose, nodes)
+}
+
 /// Whether moving parts are welcome: not where every line is wanted (`-v`) or none (`-q`), not on a terminal
 /// that cannot move its cursor, not in CI, whose terminal is a log file.
 fn moves(common: &Common, variable: impl Fn(&str) -> Option<OsString>) -> bool {

@@ -9,7 +9,7 @@ use jalon::report::words;
 use super::style::{Style, cut, line, pad, width};
 
 /// Reused nodes that are worth a row each.
-const FEW: usize = 40;
+const FEW: u64 = 40;
 /// Columns of a row's first word, painted or not.
 pub const WORD: usize = 6;
 /// Columns of a node's name, where there is room.
@@ -18,6 +18,11 @@ pub const NAME: usize = 24;
 pub const TIME: usize = 9;
 /// A reason with less room than this says nothing.
 const LEAST: usize = 6;
+
+/// Whether reused nodes get a row each.
+pub fn is_each_told(verbose: u8, nodes: u64) -> bool {
+    verbose > 0 || nodes <= FEW
+}
 
 /// Turns events into rows.
 pub struct Rows {
@@ -64,6 +69,7 @@ impl Rows {
                 self.reasons.insert(node.clone(), reason.line());
             }
             Body::NodeHit(hit) => self.hits.push((hit.node.clone(), hit.saved_seconds)),
+            Body::RunReused(reused) => self.reused(reused.nodes, reused.saved_seconds),
             Body::NodeSucceeded(done) => self.succeeded(done),
             Body::NodeFailed(failed) => self.failure(failed),
             Body::NodeRetrying {
@@ -160,7 +166,7 @@ impl Rows {
             return;
         }
         let word = self.style.good("reused");
-        if self.verbose > 0 || hits.len() <= FEW {
+        if is_each_told(self.verbose, hits.len() as u64) {
             for (node, saved) in &hits {
                 let why = if *saved > 0.0 {
                     format!("saved {}", words::duration(*saved))
@@ -171,12 +177,20 @@ impl Rows {
             }
         } else {
             let saved = words::total(hits.iter().map(|(_, saved)| *saved));
-            let count = words::count(hits.len() as u64, "node");
-            self.say(format!(
-                "{word}  {count} reused, {} saved",
-                words::duration(saved)
-            ));
+            self.reused(hits.len() as u64, saved);
         }
+    }
+
+    fn reused(&mut self, nodes: u64, saved: f64) {
+        if self.quiet {
+            return;
+        }
+        let word = self.style.good("reused");
+        let count = words::count(nodes, "node");
+        self.say(format!(
+            "{word}  {count} reused, {} saved",
+            words::duration(saved)
+        ));
     }
 
     fn planned(&mut self, planned: &Planned) {

@@ -14,4 +14,5 @@ pub mod log;
 pub mod plan;
 pub mod report;
 pub mod run;
+mod settled;
 pub mod show;

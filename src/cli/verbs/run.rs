@@ -2,8 +2,9 @@
 
 use std::io::IsTerminal;
 
-use jalon::event::{Sink, Status};
-use jalon::run::{Materialise, Options, Run, RunError, Setting};
+use jalon::event::{Notice, Sink, Status};
+use jalon::report::summary::Summary;
+use jalon::run::{Ended, Materialise, Options, Run, RunError, Setting};
 use jalon::trace::{Lost, Trace};
 use jalon::workspace::ObserveError;
 use jalon::workspace::links::Outside;
@@ -15,9 +16,17 @@ use super::super::out;
 use super::super::record::Lines;
 use super::super::session::Session;
 use super::super::{signals, ui};
+use super::settled;
 
 /// Makes the targets.
 pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
+    let asked = settled::ask(common, args);
+    let answered = asked
+        .as_ref()
+        .and_then(|asked| settled::answer(common, args, asked));
+    if let Some(answered) = answered {
+        return answered;
+    }
     let session = Session::open(common, true)?;
     let id = ulid::Ulid::generate().to_string();
     let lock = session.lock(
@@ -46,8 +55,10 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
         executor: &jalon::worker::process::Processes,
         lock: &lock,
         repeats: None,
+        witnesses: &session.witnesses,
+        store_state: session.store_state,
     };
-    let mut summary = run
+    let Ended { summary, rest } = run
         .execute(&setting, &options, sinks)
         .map_err(|error| refused(&session, error))?;
     session.cache.flush();
@@ -55,20 +66,34 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
         out::note(format!("note: the store could not be tidied: {error}"));
     }
     let lost = lost.take();
-    for notice in &lost {
-        out::note(format!("note: {}", notice.text));
+    if let (Some(asked), true) = (&asked, lost.is_empty()) {
+        settled::keep(asked, &session, &id, rest.as_ref());
     }
-    let deaf = lost.iter().any(|notice| notice.code == Lost::EVENTS);
-    summary.notices.extend(lost);
     let code = match summary.status {
-        Status::Succeeded if deaf => exit::STORE,
         Status::Succeeded => exit::DONE,
         Status::Failed => exit::FAILED,
         Status::Interrupted => 128 + signals.last().unwrap_or(2) as u8,
     };
-    if common.json
-        && let Err(untold) = out::line(summary.to_json())
-    {
+    finish(code, lost, common.json.then_some(summary))
+}
+
+/// The last word of a run that came to this code: what could not be written of it, and the reply, if one is
+/// wanted.
+pub fn finish(code: u8, lost: Vec<Notice>, reply: Option<Summary>) -> Result<u8, Failure> {
+    for notice in &lost {
+        out::note(format!("note: {}", notice.text));
+    }
+    let deaf = lost.iter().any(|notice| notice.code == Lost::EVENTS);
+    let code = if code == exit::DONE && deaf {
+        exit::STORE
+    } else {
+        code
+    };
+    let Some(mut summary) = reply else {
+        return Ok(code);
+    };
+    summary.notices.extend(lost);
+    if let Err(untold) = out::line(summary.to_json()) {
         // What became of the run is the first thing to know.
         let exit = if code == exit::DONE {
             untold.exit
@@ -88,12 +113,17 @@ fn options(session: &Session, args: &RunArgs) -> Result<Options, Failure> {
         jobs: args.jobs.unwrap_or(session.machine.cpus),
         fail_fast: args.fail_fast,
         locked: args.locked,
-        materialise: match args.materialize {
-            MaterialiseArg::Targets => Materialise::Targets,
-            MaterialiseArg::All => Materialise::All,
-            MaterialiseArg::None => Materialise::None,
-        },
+        materialise: materialise(args),
     })
+}
+
+/// Whose bytes are to be laid out.
+pub fn materialise(args: &RunArgs) -> Materialise {
+    match args.materialize {
+        MaterialiseArg::Targets => Materialise::Targets,
+        MaterialiseArg::All => Materialise::All,
+        MaterialiseArg::None => Materialise::None,
+    }
 }
 
 /// Why nothing ran, with its places.

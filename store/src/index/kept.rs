@@ -163,6 +163,10 @@ impl StatCache for Kept {
             guard(|| database.flush().is_ok());
         }
     }
+
+    fn is_settled(&self, id: &StatId, at_ns: i128) -> bool {
+        self.freshness.is_settled(id, at_ns)
+    }
 }
 
 impl Drop for Kept {

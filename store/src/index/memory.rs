@@ -50,4 +50,8 @@ impl StatCache for Memory {
     }
 
     fn flush(&self) {}
+
+    fn is_settled(&self, id: &StatId, at_ns: i128) -> bool {
+        self.freshness.is_settled(id, at_ns)
+    }
 }

@@ -54,6 +54,49 @@ impl StatId {
     }
 }
 
+/// What a look at a path found: all that what was made of it can have rested on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// Nothing, links followed.
+    Absent,
+    /// Nothing, not even a link that leads nowhere.
+    Vacant,
+    /// A regular file, links followed, that was digested.
+    File {
+        /// Its stat, from before it was read.
+        id: StatId,
+        /// Its bytes.
+        digest: BlobDigest,
+        /// Whether its owner may execute it.
+        executable: bool,
+        /// Whether a later change must show in the stat.
+        settled: bool,
+    },
+    /// A directory, links followed, of which the names were read.
+    Directory {
+        /// Its stat, from before they were read.
+        id: StatId,
+        /// As for a file.
+        settled: bool,
+    },
+    /// A link, not followed, of which the target was read.
+    Link {
+        /// Its stat, from before it was read.
+        id: StatId,
+        /// As for a file.
+        settled: bool,
+    },
+    /// Something of which no more than the type was asked.
+    Kind {
+        /// The type's bits of `st_mode`.
+        mode: u32,
+        /// Whether links were followed.
+        followed: bool,
+    },
+    /// Something that changed meanwhile or could not be looked at: another look may find anything.
+    Unclear,
+}
+
 /// Remembers digests.
 pub trait StatCache: Send + Sync {
     /// The digest of the file at `path`, if it still is what it was.
@@ -64,6 +107,27 @@ pub trait StatCache: Send + Sync {
 
     /// Writes to disk what is to outlive the process.
     fn flush(&self);
+
+    /// Whether a change after `at_ns` must show in this stat.
+    fn is_settled(&self, id: &StatId, at_ns: i128) -> bool;
+
+    /// Is told of every look at a path. Everything that looks at a project does so through its cache, so
+    /// whoever stands in its place knows all that was looked at.
+    fn saw(&self, _path: &Path, _sight: Sight) {}
+}
+
+/// Tells a cache of a directory whose names are about to be read.
+pub fn saw_directory(cache: &dyn StatCache, path: &Path, metadata: &Metadata) {
+    let id = StatId::of(metadata);
+    let settled = cache.is_settled(&id, now_ns());
+    cache.saw(path, Sight::Directory { id, settled });
+}
+
+/// Tells a cache of a link that is about to be read.
+pub fn saw_link(cache: &dyn StatCache, path: &Path, metadata: &Metadata) {
+    let id = StatId::of(metadata);
+    let settled = cache.is_settled(&id, now_ns());
+    cache.saw(path, Sight::Link { id, settled });
 }
 
 /// Nanoseconds since the Unix epoch.
@@ -80,10 +144,20 @@ pub fn open(directory: &Path, base: &Path, write: bool) -> (Arc<dyn StatCache>, 
     match kept::Kept::open(directory, base, write) {
         Ok(kept) => (Arc::new(kept), None),
         Err(why) => (
-            Arc::new(Memory::new(Freshness::probe(directory))),
+            Arc::new(in_memory(directory)),
             Some(format!("the stat cache is in memory only: {why}")),
         ),
     }
+}
+
+/// Whether a change after `at_ns` must show in this stat, on whatever file system it is.
+pub fn is_surely_settled(id: &StatId, at_ns: i128) -> bool {
+    Freshness { fine: None }.is_settled(id, at_ns)
+}
+
+/// A cache that ends with the process; the file system of `directory` tells which stamps it may believe.
+pub fn in_memory(directory: &Path) -> Memory {
+    Memory::new(Freshness::probe(directory))
 }
 
 /// When a stamp is old enough.

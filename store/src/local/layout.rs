@@ -73,7 +73,7 @@ impl Layout {
         self.root.join("locks").join("flight")
     }
 
-    fn format(&self) -> PathBuf {
+    pub(crate) fn format(&self) -> PathBuf {
         self.root.join("FORMAT")
     }
 

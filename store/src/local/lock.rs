@@ -77,6 +77,15 @@ impl Lease {
         attempt(&self.file, FlockOperation::LockShared, &self.path).map(|_| ())
     }
 
+    /// Shares it if nobody holds it exclusively.
+    pub(crate) fn try_share(&self) -> Result<bool, IoAt> {
+        attempt(
+            &self.file,
+            FlockOperation::NonBlockingLockShared,
+            &self.path,
+        )
+    }
+
     /// Takes it exclusively once nobody else has it; asks `impatient` between tries, at least every 50 ms.
     /// On `false` it is not held at all, for the kernel gives the shared lock up before it tries: call
     /// [`Lease::share`] again and look at the disk anew.

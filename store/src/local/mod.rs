@@ -5,6 +5,7 @@
 
 mod actions;
 pub(crate) mod atomic;
+mod glance;
 mod index;
 pub(crate) mod layout;
 pub(crate) mod lock;
@@ -27,6 +28,7 @@ use crate::pin::Pin;
 use crate::record;
 use crate::tree::{Entry, Tree};
 use atomic::Temporary;
+pub use glance::Glance;
 use layout::{LOOSE, Layout};
 pub use lock::Flight;
 use lock::Lease;
@@ -394,6 +396,15 @@ impl LocalStore {
         let flight = Flight::start(&self.layout.flights().join(weak.to_string()), cancelled)?;
         self.packs.refresh()?;
         Ok(flight)
+    }
+
+    /// Looks for what others recorded since.
+    ///
+    /// # Errors
+    /// The disk did not answer.
+    pub fn refresh(&self) -> Result<(), ReadError> {
+        self.packs.refresh()?;
+        Ok(())
     }
 
     /// Begins the trace of a run.

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::layout::Layout;
 use crate::digest::{check, context};
 use crate::error::{At, IoAt, ReadError, WriteError};
+use crate::index::StatId;
 
 const MAGIC: [u8; 16] = *b"jalon trace 1\n\0\0";
 
@@ -152,6 +153,13 @@ pub(crate) fn read(layout: &Layout, id: &str) -> Result<Option<Frames>, ReadErro
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(IoAt::new("read", &path, e).into()),
     }
+}
+
+/// The stat of a trace, if there is one.
+pub(crate) fn stat(layout: &Layout, id: &str) -> Option<StatId> {
+    let path = layout.traces().join(format!("{id}.trace"));
+    let metadata = is_id(id).then(|| fs::metadata(path).ok())??;
+    Some(StatId::of(&metadata))
 }
 
 /// Whether the name is one that a file among the traces may have.

@@ -1,12 +1,14 @@
 //! `jalon check` alone: everything that can be validated without running.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use jalon::judge;
 use jalon::report::words;
 use jalon::run::{RunError, resources};
+use jalon::witness::Witnesses;
 use jalon_conf::Severity;
 
 use super::super::super::args::Common;
@@ -19,7 +21,7 @@ use super::super::run::refused;
 
 /// Validates the definition, its inputs and what it asks of the machine.
 pub fn definition(common: &Common) -> Result<u8, Failure> {
-    let project = session::project(common)?;
+    let project = session::project(common, &Arc::new(Witnesses::off()))?;
     let warnings: Vec<_> = project
         .warnings
         .iter()

@@ -1,0 +1,137 @@
+//! Whether a run left everything at rest: the next one, if nothing changes, has nothing to do.
+//!
+//! A run that found nothing to do is the proof itself. After one that worked, the same is found out by going
+//! once more through all that the next one would go through: a rehearsal, with every look recorded anew. Knows
+//! nothing of what is made of it.
+
+use std::time::Duration;
+
+use jalon_conf::pipeline::NodeId;
+use jalon_store::error::ReadError;
+
+use super::{Options, Setting, finish};
+use crate::event::{Counts, Planned};
+use crate::graph::Graph;
+use crate::history::History;
+use crate::judge::{self, Judge, is_cached};
+use crate::plan::{self, Plan};
+use crate::report::made_of;
+use crate::report::summary::Summary;
+use crate::verdict::Verdict;
+
+/// A rehearsal may take so much of a run's time, and a short one is never felt.
+const SHARE: u32 = 5;
+const SHORT: Duration = Duration::from_millis(20);
+
+/// What the next run will say, if nothing changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rest {
+    /// How it will be planned.
+    pub planned: Planned,
+    /// How it will end.
+    pub counts: Counts,
+    /// Seconds that the hits took when they ran.
+    pub saved_seconds: f64,
+    /// The hits, in the order in which it will tell of them.
+    pub hits: Vec<NodeId>,
+    /// What the store's records were before the first was looked up.
+    pub store: [u8; 32],
+}
+
+/// Whether runs of these nodes may come to rest at all: nothing runs each time, and nobody is to be told.
+pub fn can_rest(graph: &Graph, options: &Options) -> bool {
+    let pipeline = graph.pipeline();
+    let mut nodes = pipeline.nodes.iter().zip(&options.selection.selected);
+    pipeline.hooks.is_empty()
+        && pipeline.finally.is_empty()
+        && !options.forced.contains(&true)
+        && nodes.all(|(node, &selected)| !selected || is_cached(node))
+}
+
+/// Whether a rehearsal is worth its time, of a run that took so long and was planned in so long.
+pub fn is_worth_rehearsing(run: Duration, planning: Duration) -> bool {
+    planning < SHORT || planning * SHARE < run
+}
+
+/// What a run with this plan says, if the plan is that nothing runs.
+pub fn of(graph: &Graph, planned: Planned, plan: &Plan, store: [u8; 32]) -> Option<Rest> {
+    let is_hit = |verdict: &Verdict| matches!(verdict, Verdict::Hit | Verdict::NotNeeded);
+    if !plan.verdicts.iter().all(is_hit) {
+        return None;
+    }
+    let saved = plan.judged.iter().filter_map(|judged| {
+        let record = judged.as_ref()?.found.as_ref()?;
+        Some(record.outcome.cost.wall_ms as f64 / 1000.0)
+    });
+    let hit = plan.hits.len() as u64;
+    Some(Rest {
+        planned,
+        counts: Counts {
+            hit,
+            not_needed: graph.len() as u64 - hit,
+            ..Counts::default()
+        },
+        saved_seconds: saved.sum(),
+        hits: plan.hits.clone(),
+        store,
+    })
+}
+
+/// Goes through a run without running anything; nothing where the next one may find work, or would tell of
+/// other outcomes than this one did.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn rehearse(
+    setting: &Setting<'_>,
+    options: &Options,
+    summary: &Summary,
+) -> Result<Option<Rest>, ReadError> {
+    let graph = &setting.project.graph;
+    setting.witnesses.renew();
+    let state = setting.store.state()?;
+    setting.store.refresh()?;
+    let selected = &options.selection.selected;
+    let observed = judge::observe(graph, selected, setting.workspace, setting.ambient.clone());
+    let Ok(observations) = observed else {
+        return Ok(None);
+    };
+    let judge = Judge::new(graph, setting.store, setting.workspace, &observations);
+    let history = History::before(setting.store, &setting.project.name, &summary.run);
+    let inputs = plan::Inputs {
+        graph,
+        selection: &options.selection,
+        forced: &options.forced,
+        sources: &observations.sources,
+        judge: &judge,
+        store: setting.store,
+        workspace: setting.workspace,
+        history: &history,
+    };
+    let plan = plan::plan(&inputs)?;
+    let planned = super::planned(setting, options, &plan, &history);
+    let rests = finish::rests(graph, setting.workspace, options, &plan.contents)
+        && are_told(graph, &plan, summary);
+    Ok(rests.then(|| of(graph, planned, &plan, state)).flatten())
+}
+
+/// Whether the outcomes are those that the run told of.
+fn are_told(graph: &Graph, plan: &Plan, summary: &Summary) -> bool {
+    plan.hits.iter().all(|&id| {
+        let (at, name) = (id.0 as usize, graph.node(id).name.to_string());
+        let told = summary.nodes.get(at).filter(|node| node.name == name);
+        let judged = plan.judged[at].as_ref();
+        let record = judged.and_then(|judged| judged.found.as_ref());
+        let (Some(told), Some(record)) = (told, record) else {
+            return false;
+        };
+        let outputs = || graph.makes(id).zip(&record.outcome.outputs);
+        told.key == record.key.to_string()
+            && told.outputs.len() == outputs().count()
+            && outputs().all(|(artifact, output)| {
+                let artifact = graph.artifact(artifact);
+                let made = made_of(&output.content, &artifact.path);
+                told.outputs.get(&artifact.name.to_string()) == Some(&made)
+            })
+    })
+}

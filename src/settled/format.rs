@@ -1,0 +1,401 @@
+//! The bytes of a snapshot. Read in one piece, without copying, and without believing any length in it.
+//!
+//! Numbers are little-endian. `jalon settled 1\n` (16), BLAKE3 in context `jalon 1 settled` of all that follows
+//! (32), then: question (32), state of the store's records (32), the store's path, the run whose trace tells of
+//! the nodes and that trace's stat, the reply as JSON, the nodes, the groups of witnesses. A path, text or list
+//! is its length in bytes (4) and the bytes. A node: its rank among the hits (4, all ones for one that was not
+//! asked for), its name. A group: the directory with a NUL at its end, relative to the project where it lies
+//! there, and its witnesses, each: kind (1), name with a NUL at its end, and what the kind has. A stat is size
+//! (8), modification and change time in nanoseconds since 1970 (8 each), inode (8), device (8).
+
+use std::collections::BTreeMap;
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use jalon_store::digest::{BlobDigest, Hasher, context};
+use jalon_store::index::{Sight, StatId};
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Counts, Planned};
+
+const MAGIC: &[u8; 16] = b"jalon settled 1\n";
+
+/// Witnesses in a group: what one thread looks at in one go.
+const GROUP: usize = 512;
+
+mod kind {
+    pub const ABSENT: u8 = 0;
+    pub const VACANT: u8 = 1;
+    pub const FILE: u8 = 2;
+    /// To be digested, whatever its stat.
+    pub const FRESH: u8 = 3;
+    pub const DIRECTORY: u8 = 4;
+    pub const LINK: u8 = 5;
+    pub const TYPE: u8 = 6;
+    pub const TYPE_FOLLOWED: u8 = 7;
+    /// Added to that of a file that may be executed.
+    pub const EXECUTABLE: u8 = 16;
+}
+
+/// What is kept beside the witnesses.
+pub struct Kept {
+    /// The store, absolute.
+    pub store: PathBuf,
+    /// What its records were.
+    pub records: [u8; 32],
+    /// The run that came to rest.
+    pub run: String,
+    /// The stat of its trace.
+    pub trace: StatId,
+    /// How the next one is planned.
+    pub planned: Planned,
+    /// How it ends.
+    pub counts: Counts,
+    /// Seconds that the hits took when they ran.
+    pub saved_seconds: f64,
+    /// All nodes in definition order, with their rank among the hits.
+    pub nodes: Vec<(String, u32)>,
+}
+
+/// The part of the reply that is one small object.
+#[derive(Serialize, Deserialize)]
+struct Reply {
+    planned: Planned,
+    counts: Counts,
+    saved_seconds: f64,
+}
+
+/// A snapshot, where it was read.
+pub struct Snapshot<'a> {
+    /// The store.
+    pub store: PathBuf,
+    /// What its records were.
+    pub records: [u8; 32],
+    /// The run that came to rest.
+    pub run: String,
+    /// The stat of its trace.
+    pub trace: StatId,
+    /// How the next one is planned.
+    pub planned: Planned,
+    /// How it ends.
+    pub counts: Counts,
+    /// Seconds that the hits took when they ran.
+    pub saved_seconds: f64,
+    /// Witnesses by directory.
+    pub groups: Vec<Group<'a>>,
+    /// See [`nodes`].
+    pub nodes: &'a [u8],
+}
+
+/// Witnesses in one directory.
+#[derive(Clone, Copy)]
+pub struct Group<'a> {
+    /// Relative to the project, or absolute; empty for the project.
+    pub directory: &'a CStr,
+    witnesses: &'a [u8],
+}
+
+/// One witness, and the place of its bytes.
+pub struct Witness<'a> {
+    /// Its name in the directory.
+    pub name: &'a CStr,
+    /// What was found there.
+    pub sight: Sight,
+}
+
+/// The bytes of a snapshot; nothing where something is not of a kind that can be written.
+pub fn write(
+    kept: &Kept,
+    question: &[u8; 32],
+    root: &Path,
+    sights: Vec<(PathBuf, Sight)>,
+) -> Option<Vec<u8>> {
+    let mut to = Vec::with_capacity(1024 + sights.len() * 128 + kept.nodes.len() * 32);
+    to.extend_from_slice(MAGIC);
+    to.extend_from_slice(&[0; 32]);
+    to.extend_from_slice(question);
+    to.extend_from_slice(&kept.records);
+    lengthed(&mut to, kept.store.as_os_str().as_bytes())?;
+    lengthed(&mut to, kept.run.as_bytes())?;
+    stat(&mut to, &kept.trace)?;
+    let reply = Reply {
+        planned: kept.planned.clone(),
+        counts: kept.counts,
+        saved_seconds: kept.saved_seconds,
+    };
+    lengthed(&mut to, &serde_json::to_vec(&reply).ok()?)?;
+    let mut nodes = Vec::with_capacity(kept.nodes.len() * 32);
+    for (name, rank) in &kept.nodes {
+        nodes.extend_from_slice(&rank.to_le_bytes());
+        lengthed(&mut nodes, name.as_bytes())?;
+    }
+    lengthed(&mut to, &nodes)?;
+    let mut directories: BTreeMap<Vec<u8>, Vec<(Vec<u8>, Sight)>> = BTreeMap::new();
+    for (path, sight) in sights {
+        let (directory, name) = split(root, &path);
+        directories
+            .entry(directory)
+            .or_default()
+            .push((name, sight));
+    }
+    let mut bytes = Vec::new();
+    for (directory, mut all) in directories {
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        for group in all.chunks(GROUP) {
+            bytes.clear();
+            for (name, sight) in group {
+                witness(&mut bytes, name, sight)?;
+            }
+            lengthed(&mut to, &directory)?;
+            lengthed(&mut to, &bytes)?;
+        }
+    }
+    let check = check(&to[MAGIC.len() + 32..]);
+    to[MAGIC.len()..MAGIC.len() + 32].copy_from_slice(&check);
+    Some(to)
+}
+
+fn check(bytes: &[u8]) -> [u8; 32] {
+    let mut hasher = Hasher::context(context::SETTLED);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+/// The directory and the name in it, each with a NUL at its end.
+fn split(root: &Path, path: &Path) -> (Vec<u8>, Vec<u8>) {
+    let path = path.strip_prefix(root).unwrap_or(path);
+    let (directory, name) = match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => (parent.as_os_str(), name),
+        // The project itself, or a path that ends upwards.
+        _ if path.as_os_str().is_empty() => (OsStr::new(""), OsStr::new(".")),
+        _ => (OsStr::new(""), path.as_os_str()),
+    };
+    let ended = |text: &OsStr| [text.as_bytes(), &[0]].concat();
+    (ended(directory), ended(name))
+}
+
+fn lengthed(to: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
+    to.extend_from_slice(&u32::try_from(bytes.len()).ok()?.to_le_bytes());
+    to.extend_from_slice(bytes);
+    Some(())
+}
+
+fn stat(to: &mut Vec<u8>, id: &StatId) -> Option<()> {
+    let time = |time: i128| i64::try_from(time).ok();
+    to.extend_from_slice(&id.size.to_le_bytes());
+    to.extend_from_slice(&time(id.mtime_ns)?.to_le_bytes());
+    to.extend_from_slice(&time(id.ctime_ns)?.to_le_bytes());
+    to.extend_from_slice(&id.inode.to_le_bytes());
+    to.extend_from_slice(&id.device.to_le_bytes());
+    Some(())
+}
+
+fn witness(to: &mut Vec<u8>, name: &[u8], sight: &Sight) -> Option<()> {
+    let mut begin = |kind: u8| {
+        to.push(kind);
+        lengthed(to, name)
+    };
+    match sight {
+        Sight::Absent => begin(kind::ABSENT),
+        Sight::Vacant => begin(kind::VACANT),
+        Sight::File {
+            id,
+            digest,
+            executable,
+            settled,
+        } => {
+            let fresh = if *settled { kind::FILE } else { kind::FRESH };
+            begin(fresh + if *executable { kind::EXECUTABLE } else { 0 })?;
+            stat(to, id)?;
+            to.extend_from_slice(digest.as_bytes());
+            Some(())
+        }
+        Sight::Directory { id, settled: true } => {
+            begin(kind::DIRECTORY)?;
+            stat(to, id)
+        }
+        Sight::Link { id, settled: true } => {
+            begin(kind::LINK)?;
+            stat(to, id)
+        }
+        Sight::Kind { mode, followed } => {
+            begin(if *followed {
+                kind::TYPE_FOLLOWED
+            } else {
+                kind::TYPE
+            })?;
+            to.extend_from_slice(&mode.to_le_bytes());
+            Some(())
+        }
+        Sight::Directory { .. } | Sight::Link { .. } | Sight::Unclear => None,
+    }
+}
+
+impl<'a> Snapshot<'a> {
+    /// Reads a snapshot that answers this question; nothing where the bytes are not such a one.
+    pub fn read(file: &'a [u8], question: &[u8; 32]) -> Option<Snapshot<'a>> {
+        let mut from = From(file);
+        if from.take(MAGIC.len())? != MAGIC {
+            return None;
+        }
+        let sum = from.array::<32>()?;
+        if check(from.0) != sum || from.array::<32>()? != *question {
+            return None;
+        }
+        let records = from.array()?;
+        let store = PathBuf::from(OsStr::from_bytes(from.lengthed()?));
+        let run = std::str::from_utf8(from.lengthed()?).ok()?.to_owned();
+        let trace = from.stat()?;
+        let reply: Reply = serde_json::from_slice(from.lengthed()?).ok()?;
+        let nodes = from.lengthed()?;
+        let mut groups = Vec::new();
+        while !from.0.is_empty() {
+            groups.push(Group {
+                directory: CStr::from_bytes_with_nul(from.lengthed()?).ok()?,
+                witnesses: from.lengthed()?,
+            });
+        }
+        Some(Snapshot {
+            store,
+            records,
+            run,
+            trace,
+            planned: reply.planned,
+            counts: reply.counts,
+            saved_seconds: reply.saved_seconds,
+            groups,
+            nodes,
+        })
+    }
+
+    /// What is to be written again beside other witnesses.
+    pub fn kept(&self) -> Option<Kept> {
+        Some(Kept {
+            store: self.store.clone(),
+            records: self.records,
+            run: self.run.clone(),
+            trace: self.trace,
+            planned: self.planned.clone(),
+            counts: self.counts,
+            saved_seconds: self.saved_seconds,
+            nodes: nodes(self.nodes)?,
+        })
+    }
+
+    /// All witnesses, their paths absolute.
+    pub fn sights(&self, root: &Path) -> Option<Vec<(PathBuf, Sight)>> {
+        let mut all = Vec::new();
+        for group in &self.groups {
+            for witness in group.witnesses() {
+                let witness = witness?;
+                all.push((group.path(root, witness.name), witness.sight));
+            }
+        }
+        Some(all)
+    }
+}
+
+/// All nodes in definition order, with their rank among the hits.
+pub fn nodes(bytes: &[u8]) -> Option<Vec<(String, u32)>> {
+    let mut from = From(bytes);
+    let mut nodes = Vec::new();
+    while !from.0.is_empty() {
+        let rank = u32::from_le_bytes(from.array()?);
+        let name = std::str::from_utf8(from.lengthed()?).ok()?;
+        nodes.push((name.to_owned(), rank));
+    }
+    Some(nodes)
+}
+
+impl<'a> Group<'a> {
+    /// The witnesses; nothing for one that cannot be read, and none after it.
+    pub fn witnesses(self) -> impl Iterator<Item = Option<Witness<'a>>> {
+        let mut from = From(self.witnesses);
+        std::iter::from_fn(move || {
+            if from.0.is_empty() {
+                return None;
+            }
+            let witness = from.witness();
+            if witness.is_none() {
+                from.0 = &[];
+            }
+            Some(witness)
+        })
+    }
+
+    /// How many bytes its witnesses take.
+    pub fn weight(&self) -> usize {
+        self.witnesses.len()
+    }
+
+    /// The path of a name in its directory.
+    pub fn path(&self, root: &Path, name: &CStr) -> PathBuf {
+        let text = |text: &'a CStr| OsStr::from_bytes(text.to_bytes());
+        let directory = root.join(text(self.directory));
+        match name.to_bytes() {
+            b"." => directory,
+            name => directory.join(OsStr::from_bytes(name)),
+        }
+    }
+}
+
+/// What is left to read.
+struct From<'a>(&'a [u8]);
+
+impl<'a> From<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    fn lengthed(&mut self) -> Option<&'a [u8]> {
+        let length = u32::from_le_bytes(self.array()?);
+        self.take(usize::try_from(length).ok()?)
+    }
+
+    fn stat(&mut self) -> Option<StatId> {
+        Some(StatId {
+            size: u64::from_le_bytes(self.array()?),
+            mtime_ns: i64::from_le_bytes(self.array()?).into(),
+            ctime_ns: i64::from_le_bytes(self.array()?).into(),
+            inode: u64::from_le_bytes(self.array()?),
+            device: u64::from_le_bytes(self.array()?),
+        })
+    }
+
+    fn witness(&mut self) -> Option<Witness<'a>> {
+        let [kind] = self.array()?;
+        let name = CStr::from_bytes_with_nul(self.lengthed()?).ok()?;
+        let executable = kind & kind::EXECUTABLE != 0;
+        let sight = match kind & !kind::EXECUTABLE {
+            kind::ABSENT => Sight::Absent,
+            kind::VACANT => Sight::Vacant,
+            kind @ (kind::FILE | kind::FRESH) => Sight::File {
+                id: self.stat()?,
+                digest: BlobDigest::from_bytes(self.array()?),
+                executable,
+                settled: kind == kind::FILE,
+            },
+            kind::DIRECTORY => Sight::Directory {
+                id: self.stat()?,
+                settled: true,
+            },
+            kind::LINK => Sight::Link {
+                id: self.stat()?,
+                settled: true,
+            },
+            kind @ (kind::TYPE | kind::TYPE_FOLLOWED) => Sight::Kind {
+                mode: u32::from_le_bytes(self.array()?),
+                followed: kind == kind::TYPE_FOLLOWED,
+            },
+            _ => return None,
+        };
+        Some(Witness { name, sight })
+    }
+}

@@ -1,0 +1,280 @@
+//! What a run that left everything at rest may answer the next time, without reading anything but stats.
+//!
+//! `.jalon/settled/<question>` holds what a run said that found nothing to do, with every look that this rested
+//! on. A later run that asks the same question and finds the same at every one of those paths would be led, look
+//! by look, through the same decisions to the same answer; so it is given at once. What is not the same, cannot
+//! be told or cannot be read is a miss, never an error: the run is then made as if there were no such file.
+//!
+//! That this is sound rests on five things.
+//!
+//! 1. *Decisions are a function of the question and of what was looked at.* The question ([`Question`]) has all
+//!    that comes from outside the file system, and which jalon asks. Every look at a file goes through
+//!    [`crate::witness`]; the records that were looked up stay what they were as long as the packs do
+//!    ([`jalon_store::Glance`]), and whether bytes are in the store was not asked ([`crate::run::rest`]).
+//! 2. *A stat tells.* A file with the same device, inode, size, modification and change time holds the same bytes,
+//!    provided that a change after the look must have shown in them. Where it need not (the change time was not
+//!    older than the clock's granularity when the look began, or lay in the future because the clock was set
+//!    back), a file is marked and its digest is taken; a directory or a link too fresh to tell prevents the
+//!    snapshot. An edit that keeps size and modification time changes the change time; a replaced file has
+//!    another inode.
+//! 3. *Another stat is not yet another content*: the digest of a file that was only touched is taken, and the
+//!    snapshot brought up to date.
+//! 4. *Nobody works meanwhile.* Both are done under the workspace's lock, and reading under a lease on the store.
+//! 5. *The file is what was written*: it begins with a hash of the rest, which holds the question.
+//!
+//! A run with hooks, `finally` nodes, `--force`, or nodes that run each time is not kept: something would have to
+//! happen. Nor is one that ends without outputs that were asked for in the project (`--materialize none`): that
+//! rests on the store's having their bytes.
+//!
+//! Knows paths, stats and events; nothing of how a pipeline is read or judged.
+
+mod check;
+mod format;
+mod reply;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use jalon_store::canonical::Encoder;
+use jalon_store::digest::{Hasher, context};
+use jalon_store::index::StatId;
+use jalon_store::{Glance, LocalStore};
+
+use self::check::Checked;
+use self::format::{Kept, Snapshot};
+use crate::frontend::native::Source;
+use crate::project::{Machine, Project};
+use crate::run::Materialise;
+use crate::run::rest::Rest;
+use crate::witness::Witnesses;
+use crate::worker::environment::{self, PLACES};
+use crate::workspace::PRIVATE_DIRECTORY;
+
+pub use self::reply::{Answer, Listeners, Occasion};
+
+/// Snapshots that are kept of a project; of more questions, the oldest ones are forgotten.
+const MOST: usize = 16;
+
+/// All that decides an answer and does not lie in a file that was looked at.
+#[derive(Debug)]
+pub struct Question<'a> {
+    /// What was to be read.
+    pub source: &'a Source,
+    /// The project's directory, absolute.
+    pub root: &'a Path,
+    /// The definition's name.
+    pub definition: &'a str,
+    /// The machine: its variables that count, and what nodes may ask of it.
+    pub machine: &'a Machine,
+    /// What `$JALON_STORE` says.
+    pub store: Option<&'a OsStr>,
+    /// The targets, as they were written.
+    pub targets: &'a [String],
+    /// Whose bytes are laid out.
+    pub materialise: Materialise,
+}
+
+/// A question as it stood when it was asked.
+#[derive(Debug)]
+pub struct Asked {
+    digest: [u8; 32],
+    root: PathBuf,
+    definition: String,
+}
+
+impl Question<'_> {
+    /// Asks; nothing where jalon's own program cannot be looked at. To be done once, before anything is read: a
+    /// program may be replaced while it runs.
+    pub fn ask(&self) -> Option<Asked> {
+        Some(Asked {
+            digest: self.digest()?,
+            root: self.root.to_owned(),
+            definition: self.definition.to_owned(),
+        })
+    }
+
+    fn digest(&self) -> Option<[u8; 32]> {
+        let mut to = Encoder::new();
+        let program = self.machine.program.as_deref()?;
+        let id = StatId::of(&fs::metadata(program).ok()?);
+        to.text(env!("CARGO_PKG_VERSION")).bytes(bytes(program));
+        for number in [id.size, id.inode, id.device] {
+            to.number(number);
+        }
+        to.bytes(&id.mtime_ns.to_le_bytes())
+            .bytes(&id.ctime_ns.to_le_bytes());
+        to.bytes(bytes(self.root)).text(self.definition);
+        let user = self.source.user.as_deref();
+        to.list(user.iter().len()).bytes(user.map_or(b"", bytes));
+        to.text(&self.source.env).list(self.source.set.len());
+        for (key, value) in &self.source.set {
+            to.text(key).text(value);
+        }
+        let home = self.machine.variables.get(OsStr::new("HOME"));
+        for place in [self.store, home.map(|home| home.as_os_str())] {
+            to.list(place.iter().len())
+                .bytes(place.map_or(b"", OsStr::as_bytes));
+        }
+        to.list(self.targets.len());
+        for target in self.targets {
+            to.text(target);
+        }
+        to.variant(self.materialise as u8);
+        self.machine_to(&mut to);
+        let mut hasher = Hasher::context(context::QUESTION);
+        hasher.update(&to.into_bytes());
+        Some(hasher.finish())
+    }
+
+    fn machine_to(&self, to: &mut Encoder) {
+        let machine = self.machine;
+        for text in &machine.platform {
+            to.text(text);
+        }
+        to.number(machine.cpus.into());
+        to.list(machine.memory.iter().len())
+            .number(machine.memory.unwrap_or(0));
+        to.list(machine.pools.len());
+        for (name, capacity) in &machine.pools {
+            to.text(name).number(capacity.to_bits());
+        }
+        let texts: Vec<_> = environment::hashed_texts(&machine.variables).collect();
+        to.list(texts.len());
+        for (name, value) in texts {
+            to.bytes(name.as_bytes()).bytes(value.as_bytes());
+        }
+        for name in PLACES {
+            let value = machine.variables.get(OsStr::new(name));
+            to.list(value.iter().len())
+                .bytes(value.map_or(b"", |value| value.as_bytes()));
+        }
+    }
+}
+
+impl Asked {
+    /// The project's directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn place(&self) -> PathBuf {
+        let digits = self.digest[..16].iter().map(|byte| format!("{byte:02x}"));
+        let name: String = digits.collect();
+        self.private().join("settled").join(name)
+    }
+
+    fn private(&self) -> PathBuf {
+        self.root.join(PRIVATE_DIRECTORY)
+    }
+}
+
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
+/// Whether there is anything that may answer: cheap, and before any lock.
+pub fn may_answer(asked: &Asked) -> bool {
+    asked.place().is_file()
+}
+
+/// The answer to a question, if nothing has changed. Only the holder of the workspace's lock may ask.
+pub fn answer(asked: &Asked) -> Option<Answer> {
+    let place = asked.place();
+    let file = fs::read(&place).ok()?;
+    let snapshot = Snapshot::read(&file, &asked.digest)?;
+    let glance = Glance::at(&snapshot.store)?;
+    let same = glance.state().ok()? == snapshot.records
+        && glance.trace_id(&snapshot.run) == Some(snapshot.trace);
+    if !same {
+        return None;
+    }
+    match check::check(&asked.root, &asked.private(), &snapshot)? {
+        Checked::Same => {}
+        Checked::Touched(now) => {
+            let kept = snapshot.kept()?;
+            let sights = snapshot.sights(&asked.root)?;
+            let sights = sights
+                .into_iter()
+                .map(|(path, before)| {
+                    let sight = now.get(&path).copied().unwrap_or(before);
+                    (path, sight)
+                })
+                .collect();
+            // One that cannot be brought up to date costs the same look again.
+            if let Some(bytes) = format::write(&kept, &asked.digest, &asked.root, sights) {
+                replace(&place, &bytes);
+            }
+        }
+    }
+    Some(Answer::new(&snapshot, glance))
+}
+
+/// Keeps what a run came to that left everything at rest. Only the holder of the workspace's lock may. Nothing
+/// is kept, and nothing said, where that is not possible: it costs the next run its time.
+pub fn keep(
+    asked: &Asked,
+    rest: &Rest,
+    run: &str,
+    project: &Project,
+    store: &LocalStore,
+    witnesses: &Witnesses,
+) {
+    let kept = || {
+        let same = project.root == asked.root && project.definition == asked.definition;
+        let graph = same.then_some(&project.graph)?;
+        let mut ranks = vec![u32::MAX; graph.len()];
+        for (rank, node) in rest.hits.iter().enumerate() {
+            ranks[node.0 as usize] = rank as u32;
+        }
+        let nodes = graph.pipeline().nodes.iter().zip(ranks);
+        let kept = Kept {
+            store: fs::canonicalize(store.path()).ok()?,
+            records: rest.store,
+            run: run.to_owned(),
+            trace: store.trace_id(run)?,
+            planned: rest.planned.clone(),
+            counts: rest.counts,
+            saved_seconds: rest.saved_seconds,
+            nodes: nodes
+                .map(|(node, rank)| (node.name.to_string(), rank))
+                .collect(),
+        };
+        format::write(&kept, &asked.digest, &asked.root, witnesses.all()?)
+    };
+    match kept() {
+        Some(bytes) => replace(&asked.place(), &bytes),
+        None => forget(asked),
+    }
+}
+
+/// Forgets the answer to a question: what was kept before a run that worked is not right any more, and would be
+/// read for nothing.
+pub fn forget(asked: &Asked) {
+    // What stays is found wrong by its stats.
+    let _ = fs::remove_file(asked.place());
+}
+
+/// Under a temporary name first; not synced, for what a power cut tears does not hash to what it says.
+fn replace(place: &Path, bytes: &[u8]) {
+    let Some(directory) = place.parent() else {
+        return;
+    };
+    let temporary = place.with_extension("tmp");
+    // What cannot be kept costs the next run its time.
+    let _ = fs::create_dir_all(directory)
+        .and_then(|()| fs::write(&temporary, bytes))
+        .and_then(|()| fs::rename(&temporary, place));
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut all: Vec<_> = entries
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    if all.len() > MOST {
+        all.sort();
+        let old = all.len() - MOST;
+        for (_, path) in all.drain(..old) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}

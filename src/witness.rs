@@ -1,0 +1,311 @@
+//! Witnesses: every look that a decision rested on, with what it found.
+//!
+//! Whoever looks at a project does so through a stat cache or through [`Witnesses::read`]; [`Recording`] stands
+//! in the cache's place and so hears of every look, whoever takes it. A list put together by hand could forget
+//! one. Knows paths and stats; nothing of what is decided, and nothing of what becomes of the list.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jalon_store::digest::BlobDigest;
+use jalon_store::index::{Sight, StatCache, StatId, is_surely_settled, now_ns};
+use rustc_hash::FxHashMap;
+
+/// A path, and how it was looked at: two looks of one kind must find the same.
+type Look = (PathBuf, u8);
+
+/// What was looked at.
+#[derive(Debug, Default)]
+pub struct Witnesses {
+    off: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    before: Seen,
+    after: Seen,
+    marked: bool,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    sights: FxHashMap<Look, Sight>,
+    /// Two looks found different things, or one could not tell what it found.
+    unclear: bool,
+}
+
+impl Witnesses {
+    /// For those who will not ask: nothing is recorded.
+    pub fn off() -> Witnesses {
+        Witnesses {
+            off: true,
+            state: Mutex::default(),
+        }
+    }
+
+    /// What was seen until now was seen once and for all; the rest may be looked at again, see
+    /// [`Witnesses::renew`].
+    pub fn mark(&self) {
+        self.lock().marked = true;
+    }
+
+    /// Forgets what was seen since the mark: it is all looked at again.
+    pub fn renew(&self) {
+        self.lock().after = Seen::default();
+    }
+
+    /// Records a look.
+    pub fn saw(&self, path: &Path, sight: Sight) {
+        if self.off {
+            return;
+        }
+        let look = (path.to_owned(), way(&sight));
+        let mut state = self.lock();
+        let State {
+            before,
+            after,
+            marked,
+        } = &mut *state;
+        let into = if *marked { &mut *after } else { &mut *before };
+        if sight == Sight::Unclear {
+            into.unclear = true;
+            return;
+        }
+        let earlier = into.sights.get(&look).copied();
+        let earlier =
+            earlier.or_else(|| marked.then(|| before.sights.get(&look).copied()).flatten());
+        let into = if *marked { after } else { before };
+        match earlier {
+            None => drop(into.sights.insert(look, sight)),
+            // The first look is the one that was decided by.
+            Some(earlier) => into.unclear |= !agree(&earlier, &sight),
+        }
+    }
+
+    /// Reads a file, and records what it was.
+    ///
+    /// # Errors
+    /// It cannot be read; that nothing is there is recorded too.
+    pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let read = read(path);
+        let sight = match &read {
+            Ok((_, sight)) => *sight,
+            Err(error) if is_absent(error) => Sight::Absent,
+            Err(_) => Sight::Unclear,
+        };
+        self.saw(path, sight);
+        read.map(|(bytes, _)| bytes)
+    }
+
+    /// Everything that was seen; nothing where another look may find something else although no stat says so.
+    pub fn all(&self) -> Option<Vec<(PathBuf, Sight)>> {
+        let state = self.lock();
+        let parts = [&state.before, &state.after];
+        if self.off || parts.iter().any(|part| part.unclear) {
+            return None;
+        }
+        let all = parts.iter().flat_map(|part| &part.sights);
+        all.map(|((path, _), sight)| is_sure(sight).then(|| (path.clone(), *sight)))
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A digest can be taken again; what names a directory holds, or where a link leads, is known by the stat alone.
+fn is_sure(sight: &Sight) -> bool {
+    !matches!(
+        sight,
+        Sight::Directory { settled: false, .. } | Sight::Link { settled: false, .. }
+    )
+}
+
+fn way(sight: &Sight) -> u8 {
+    match sight {
+        Sight::Absent | Sight::File { .. } | Sight::Directory { .. } | Sight::Unclear => 0,
+        Sight::Vacant | Sight::Link { .. } => 1,
+        Sight::Kind { followed: true, .. } => 2,
+        Sight::Kind { .. } => 3,
+    }
+}
+
+fn agree(first: &Sight, second: &Sight) -> bool {
+    match (first, second) {
+        (
+            Sight::File {
+                digest, executable, ..
+            },
+            Sight::File {
+                digest: now,
+                executable: may,
+                ..
+            },
+        ) => (digest, executable) == (now, may),
+        (Sight::Directory { id, .. }, Sight::Directory { id: now, .. })
+        | (Sight::Link { id, .. }, Sight::Link { id: now, .. }) => id == now,
+        _ => first == second,
+    }
+}
+
+/// Whether an error says that nothing is there.
+pub fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+fn read(path: &Path) -> io::Result<(Vec<u8>, Sight)> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let id = StatId::of(&metadata);
+    let began = now_ns();
+    let mut bytes = Vec::with_capacity(id.size as usize);
+    file.read_to_end(&mut bytes)?;
+    if StatId::of(&file.metadata()?) != id || bytes.len() as u64 != id.size {
+        return Ok((bytes, Sight::Unclear));
+    }
+    let sight = Sight::File {
+        id,
+        digest: BlobDigest::of(&bytes),
+        executable: metadata.permissions().mode() & 0o100 != 0,
+        settled: is_surely_settled(&id, began),
+    };
+    Ok((bytes, sight))
+}
+
+/// A stat cache whose every look is recorded.
+pub struct Recording {
+    cache: Arc<dyn StatCache>,
+    witnesses: Arc<Witnesses>,
+}
+
+impl Recording {
+    /// Looks through this cache, and tells these witnesses.
+    pub fn new(cache: Arc<dyn StatCache>, witnesses: Arc<Witnesses>) -> Recording {
+        Recording { cache, witnesses }
+    }
+}
+
+impl StatCache for Recording {
+    fn get(&self, path: &Path, id: &StatId) -> Option<BlobDigest> {
+        self.cache.get(path, id)
+    }
+
+    fn put(&self, path: &Path, id: StatId, digest: BlobDigest, began_ns: i128) {
+        self.cache.put(path, id, digest, began_ns);
+    }
+
+    fn flush(&self) {
+        self.cache.flush();
+    }
+
+    fn is_settled(&self, id: &StatId, at_ns: i128) -> bool {
+        self.cache.is_settled(id, at_ns)
+    }
+
+    fn saw(&self, path: &Path, sight: Sight) {
+        self.witnesses.saw(path, sight);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u64) -> StatId {
+        StatId {
+            size: number,
+            mtime_ns: 1,
+            ctime_ns: 2,
+            inode: 3,
+            device: 4,
+        }
+    }
+
+    fn file(number: u64, bytes: &[u8]) -> Sight {
+        Sight::File {
+            id: id(number),
+            digest: BlobDigest::of(bytes),
+            executable: false,
+            settled: false,
+        }
+    }
+
+    fn directory(number: u64, settled: bool) -> Sight {
+        Sight::Directory {
+            id: id(number),
+            settled,
+        }
+    }
+
+    #[test]
+    fn two_looks_that_differ_leave_nothing_to_go_by() {
+        let path = Path::new("/a");
+        for (first, second, agree) in [
+            (file(1, b"x"), file(1, b"x"), true),
+            (file(1, b"x"), file(2, b"x"), true),
+            (file(1, b"x"), file(1, b"y"), false),
+            (file(1, b"x"), Sight::Absent, false),
+            (directory(1, true), directory(1, true), true),
+            (directory(1, true), directory(2, true), false),
+            (Sight::Absent, Sight::Vacant, true),
+            (Sight::Absent, Sight::Unclear, false),
+        ] {
+            for marked in [false, true] {
+                let witnesses = Witnesses::default();
+                witnesses.saw(path, first);
+                if marked {
+                    witnesses.mark();
+                }
+                witnesses.saw(path, second);
+                let all = witnesses.all();
+                assert_eq!(all.is_some(), agree, "{first:?} {second:?}");
+                if let Some(all) = all {
+                    assert!(all.contains(&(path.to_owned(), first)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_seen_before_the_mark_stays_seen() {
+        let witnesses = Witnesses::default();
+        witnesses.saw(Path::new("/a"), file(1, b"x"));
+        witnesses.mark();
+        witnesses.saw(Path::new("/b"), Sight::Unclear);
+        assert_eq!(witnesses.all(), None);
+        witnesses.renew();
+        assert_eq!(witnesses.all().map(|all| all.len()), Some(1));
+        witnesses.saw(Path::new("/a"), file(1, b"y"));
+        assert_eq!(witnesses.all(), None);
+    }
+
+    #[test]
+    fn a_directory_too_fresh_to_go_by_is_not_gone_by() {
+        let witnesses = Witnesses::default();
+        witnesses.saw(Path::new("/a"), directory(1, false));
+        assert_eq!(witnesses.all(), None);
+        assert_eq!(Witnesses::off().all(), None);
+    }
+
+    #[test]
+    fn what_is_read_is_recorded() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (there, gone) = (root.path().join("there"), root.path().join("gone"));
+        std::fs::write(&there, "x").expect("written");
+        let witnesses = Witnesses::default();
+        assert_eq!(witnesses.read(&there).expect("read"), b"x");
+        assert!(witnesses.read(&gone).is_err());
+        let all = witnesses.all().expect("clear");
+        assert!(all.contains(&(gone, Sight::Absent)));
+        assert!(all.iter().any(|(path, sight)| *path == there
+            && matches!(sight, Sight::File { digest, .. } if *digest == BlobDigest::of(b"x"))));
+    }
+}
