@@ -1,17 +1,25 @@
 #!/usr/bin/env python3
-"""What a graph of trivial nodes costs under jalon and under ninja: a first run, and one with nothing to do.
+"""What a graph of trivial nodes costs under jalon and under ninja: a first run, and runs with nothing to do.
 
 The same graph is written twice, as jalon.toml and as build.ninja: LAYERS × WIDTH nodes, each reading two of
-the layer above and writing one small file. Whole processes are timed, from start to exit, the two tools
-alternating, so that what else the machine does falls on both. Medians and ratios are printed.
+the layer above and writing one small file. Whole processes are measured, from start to exit, children
+included, the two tools alternating, so that what else the machine does falls on both. What counts is CPU
+time, user and system: on a machine that others use, wall time says more about them. Medians of it, and of
+the ratios of the pairs, are printed.
 
-    python3 benches/ninja.py --jalon target/release/jalon
+nothing to do    nothing has changed since the last run
+touched          the source has another modification time and the same bytes; ninja makes everything again,
+                 so that jalon stands alone
+read again       nothing has changed, and jalon is told not to go by what it kept of the last run
+
+    python3 benches/ninja.py --jalon target/release/jalon --sizes 10x10 100x100 100x1000
 """
 
 import argparse
 import json
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -66,68 +74,94 @@ def forget(directory):
             path.unlink()
 
 
-def seconds(command, directory):
-    start = time.perf_counter()
+def cost(command, directory):
+    """(CPU seconds, wall seconds) of a process and its children."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    elapsed = time.perf_counter() - start
+    after, end = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-    return elapsed
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, end - start
+
+
+def measure(base, tools, args):
+    """By tool and kind: the costs of each turn."""
+    costs = {(name, kind): [] for name in tools for kind in ["first run", "nothing to do", "touched", "read again"]}
+
+    def turn(kind, names, number, prepare):
+        for name in names[:: 1 if number % 2 == 0 else -1]:
+            prepare(base / name)
+            costs[name, kind].append(cost(tools[name][0], base / name))
+
+    for number in range(args.cold):
+        turn("first run", list(tools), number, forget)
+    for name, (command, _) in tools.items():
+        for _ in range(2):
+            cost(command, base / name)  # warms the caches of both
+    for number in range(args.null):
+        turn("nothing to do", list(tools), number, lambda _: None)
+    for number in range(args.null):
+        turn("touched", ["jalon"], number, lambda directory: (directory / "seed.txt").touch())
+    for number in range(args.null):
+        turn("read again", ["jalon"], number, lambda directory: shutil.rmtree(directory / ".jalon/settled"))
+    return costs
+
+
+def report(nodes, costs):
+    print(f"{nodes} nodes{'':8} {'jalon':>10} {'ninja':>10} {'ratio':>7}   pairs, range of the ratio")
+    for kind in ["first run", "nothing to do", "touched", "read again"]:
+        jalon = [cpu for cpu, _ in costs["jalon", kind]]
+        ninja = [cpu for cpu, _ in costs["ninja", kind if kind == "first run" else "nothing to do"]]
+        if not jalon or not ninja:
+            continue
+        ratios = sorted(a / max(b, 0.001) for a, b in zip(jalon, ninja))
+        print(
+            f"{kind:16} {statistics.median(jalon):9.4f}s {statistics.median(ninja):9.4f}s "
+            f"{statistics.median(ratios):6.2f}×   {len(ratios)}, {ratios[0]:.2f}–{ratios[-1]:.2f}",
+            flush=True,
+        )
+
+
+def size(text):
+    layers, width = text.split("x")
+    return int(layers), int(width)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jalon", default="target/release/jalon")
     parser.add_argument("--ninja", default="ninja")
-    parser.add_argument("--layers", type=int, default=100)
-    parser.add_argument("--width", type=int, default=100)
-    parser.add_argument("--cold", type=int, default=3, help="pairs of first runs")
+    parser.add_argument("--sizes", type=size, nargs="+", default=[(10, 10), (100, 100)], metavar="LAYERSxWIDTH")
+    parser.add_argument("--cold", type=int, default=1, help="pairs of first runs")
     parser.add_argument("--null", type=int, default=15, help="pairs of runs with nothing to do")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--dir", type=Path, help="where to work (default: a temporary directory, removed at the end)")
-    parser.add_argument("--json", action="store_true", help="every measurement, as one JSON object")
+    parser.add_argument("--json", action="store_true", help="every measurement, as one JSON object a size")
     args = parser.parse_args()
     if shutil.which(args.ninja) is None:
         sys.exit("ninja is not installed (Debian: ninja-build)")
     if shutil.which(args.jalon) is None:
         sys.exit(f"{args.jalon} is not there: cargo build --release")
 
-    base = Path(tempfile.mkdtemp(dir=args.dir))
     tools = {
         "jalon": ([str(Path(shutil.which(args.jalon)).resolve()), "run", "-q", "-j", str(args.jobs)], write_jalon),
         "ninja": ([args.ninja, "--quiet", "-j", str(args.jobs)], write_ninja),
     }
-    try:
-        for name, (_, write) in tools.items():
-            (base / name).mkdir()
-            write(base / name, args.layers, args.width)
-        times = {(name, kind): [] for name in tools for kind in ["cold", "null"]}
-        for turn in range(args.cold):
-            for name, (command, _) in list(tools.items())[:: 1 if turn % 2 == 0 else -1]:
-                forget(base / name)
-                times[name, "cold"].append(seconds(command, base / name))
-        for name, (command, _) in tools.items():
-            seconds(command, base / name)  # warms the caches of both
-        for turn in range(args.null):
-            for name, (command, _) in list(tools.items())[:: 1 if turn % 2 == 0 else -1]:
-                times[name, "null"].append(seconds(command, base / name))
-    finally:
-        shutil.rmtree(base)
-
-    nodes = args.layers * args.width
-    if args.json:
-        flat = {f"{name}_{kind}": values for (name, kind), values in times.items()}
-        print(json.dumps({"nodes": nodes, "jobs": args.jobs, "machine": platform.platform(), **flat}))
-        return
-    print(f"{nodes} nodes ({args.layers} layers of {args.width}), {args.jobs} jobs, {platform.machine()}")
-    print(f"{'':14} {'jalon':>10} {'ninja':>10} {'ratio':>7}   pairs, range of the ratio")
-    for kind, title in [("cold", "first run"), ("null", "nothing to do")]:
-        jalon, ninja = times["jalon", kind], times["ninja", kind]
-        ratios = sorted(a / b for a, b in zip(jalon, ninja))
-        print(
-            f"{title:14} {statistics.median(jalon):9.3f}s {statistics.median(ninja):9.3f}s "
-            f"{statistics.median(ratios):6.2f}×   {len(ratios)}, {ratios[0]:.2f}–{ratios[-1]:.2f}"
-        )
+    print(f"{args.jobs} jobs, {platform.machine()}, CPU seconds (user and system)")
+    for layers, width in args.sizes:
+        base = Path(tempfile.mkdtemp(dir=args.dir))
+        try:
+            for name, (_, write) in tools.items():
+                (base / name).mkdir()
+                write(base / name, layers, width)
+            costs = measure(base, tools, args)
+        finally:
+            shutil.rmtree(base)
+        if args.json:
+            flat = {f"{name}, {kind}": values for (name, kind), values in costs.items()}
+            print(json.dumps({"nodes": layers * width, "jobs": args.jobs, "machine": platform.platform(), **flat}))
+        else:
+            report(layers * width, costs)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ mod restore;
 mod reuse;
 mod schema;
 mod secrets;
+mod settled;
 mod signals;
 mod storage;
 mod targets;
