@@ -40,7 +40,7 @@ mod kind {
 
 /// What is kept beside the witnesses.
 pub struct Kept {
-    /// The store, absolute.
+    /// The store, absolute; links in it are followed each time.
     pub store: PathBuf,
     /// What its records were.
     pub records: [u8; 32],
@@ -397,5 +397,140 @@ impl<'a> From<'a> {
             _ => return None,
         };
         Some(Witness { name, sight })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const QUESTION: [u8; 32] = [7; 32];
+
+    fn kept() -> Kept {
+        Kept {
+            store: "/store".into(),
+            records: [1; 32],
+            run: "01RUN".into(),
+            trace: id(1),
+            planned: Planned {
+                project: "p".into(),
+                env: "local".into(),
+                targets: vec!["a b".into()],
+                nodes: 2,
+                hit: 2,
+                run: 0,
+                maybe: 0,
+                expected: 0.0,
+            },
+            counts: Counts {
+                hit: 2,
+                ..Counts::default()
+            },
+            saved_seconds: 1.5,
+            nodes: vec![("a".into(), 1), ("b[é]".into(), 0), ("c".into(), u32::MAX)],
+        }
+    }
+
+    fn id(number: u64) -> StatId {
+        StatId {
+            size: number,
+            mtime_ns: -5,
+            ctime_ns: i64::MAX.into(),
+            inode: u64::MAX,
+            device: 3,
+        }
+    }
+
+    fn sight(kind: u8, number: u64) -> Sight {
+        let (id, digest) = (id(number), BlobDigest::of(&number.to_le_bytes()));
+        let flag = number.is_multiple_of(2);
+        match kind % 6 {
+            0 => Sight::Absent,
+            1 => Sight::Vacant,
+            2 => Sight::File {
+                id,
+                digest,
+                executable: flag,
+                settled: number.is_multiple_of(3),
+            },
+            3 => Sight::Directory { id, settled: true },
+            4 => Sight::Link { id, settled: true },
+            _ => Sight::Kind {
+                mode: number as u32,
+                followed: flag,
+            },
+        }
+    }
+
+    fn written(root: &Path, sights: Vec<(PathBuf, Sight)>) -> Vec<u8> {
+        write(&kept(), &QUESTION, root, sights).expect("it can be written")
+    }
+
+    /// Makes the hash right again, as no accident would.
+    fn forged(mut bytes: Vec<u8>) -> Vec<u8> {
+        let head = MAGIC.len() + 32;
+        if bytes.len() >= head {
+            let sum = check(&bytes[head..]);
+            bytes[MAGIC.len()..head].copy_from_slice(&sum);
+        }
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(all in proptest::collection::btree_map("(/?[a-c]/){0,2}[a-z]{1,2}|", (any::<u8>(), any::<u64>()), 0..60)) {
+            let root = Path::new("/project");
+            let all: BTreeMap<PathBuf, Sight> = all
+                .into_iter()
+                .map(|(path, (kind, number))| (root.join(path), sight(kind, number)))
+                .collect();
+            let bytes = written(root, all.clone().into_iter().collect());
+            let read = Snapshot::read(&bytes, &QUESTION).expect("it can be read");
+            let sights: BTreeMap<PathBuf, Sight> = read.sights(root).expect("all").into_iter().collect();
+            prop_assert_eq!(sights, all);
+            prop_assert_eq!(nodes(read.nodes), Some(kept().nodes));
+            prop_assert_eq!(read.planned, kept().planned);
+            prop_assert_eq!((read.records, read.trace), (kept().records, kept().trace));
+            prop_assert!(Snapshot::read(&bytes, &[8; 32]).is_none());
+        }
+
+        #[test]
+        fn no_length_is_believed(at in 0..4096usize, with in any::<[u8; 4]>(), cut in 0..4096usize) {
+            let root = Path::new("/project");
+            let sights = (0..20).map(|number| (root.join(format!("d/{number}")), sight(number as u8, number)));
+            let mut bytes = written(root, sights.collect());
+            let body = MAGIC.len() + 32;
+            let at = body + at % (bytes.len() - body - 4);
+            bytes[at..at + 4].copy_from_slice(&with);
+            prop_assert!(Snapshot::read(&bytes, &QUESTION).is_none() || bytes == forged(bytes.clone()));
+            for bytes in [forged(bytes.clone()), forged(bytes[..cut % bytes.len()].to_vec())] {
+                if let Some(read) = Snapshot::read(&bytes, &QUESTION) {
+                    let _ = (read.sights(root), nodes(read.nodes));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_not_written() {
+        let root = Path::new("/project");
+        let late = StatId {
+            ctime_ns: i128::from(i64::MAX) + 1,
+            ..id(1)
+        };
+        for sight in [
+            Sight::Unclear,
+            Sight::Directory {
+                id: id(1),
+                settled: false,
+            },
+            Sight::Link {
+                id: late,
+                settled: true,
+            },
+        ] {
+            assert!(write(&kept(), &QUESTION, root, vec![(root.join("a"), sight)]).is_none());
+        }
     }
 }

@@ -230,7 +230,7 @@ pub fn keep(
         }
         let nodes = graph.pipeline().nodes.iter().zip(ranks);
         let kept = Kept {
-            store: fs::canonicalize(store.path()).ok()?,
+            store: store.path().to_owned(),
             records: rest.store,
             run: run.to_owned(),
             trace: store.trace_id(run)?,

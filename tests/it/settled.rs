@@ -247,7 +247,7 @@ fn what_changes_is_seen() {
         (
             "the definition",
             |it| it.edit("jalon.toml", "wc -c", "wc  -c"),
-            &["d"],
+            &["c", "d"],
         ),
         (
             "a right to execute",

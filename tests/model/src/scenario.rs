@@ -67,11 +67,16 @@ pub fn check(scenario: &Scenario, system: &mut dyn System) -> Result<(), String>
         }
         system.write(&pipeline, step.quiet);
         let request = step.request(&pipeline);
-        let plan = system.plan(&request);
-        let observed = system.run(&request);
-        compare
-            .step(&pipeline, &request, &plan, &observed)
-            .map_err(|what| format!("step {number}: {what}\n{}", observed.transcript))?;
+        let turns = if system.answers_from_memory() { 2 } else { 1 };
+        for turn in 0..turns {
+            let plan = system.plan(&request);
+            let observed = system.run(&request);
+            compare
+                .step(&pipeline, &request, &plan, &observed)
+                .map_err(|what| {
+                    format!("step {number}, turn {turn}: {what}\n{}", observed.transcript)
+                })?;
+        }
     }
     Ok(())
 }

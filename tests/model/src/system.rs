@@ -8,6 +8,12 @@ use crate::pipeline::Pipeline;
 
 /// What executes pipelines and can be looked at from outside.
 pub trait System {
+    /// Whether what nothing has happened to may be answered in another way than by looking everywhere. Each run
+    /// is made twice then.
+    fn answers_from_memory(&self) -> bool {
+        false
+    }
+
     /// Brings the definition and all that it reads to what the pipeline says, touching nothing else. What
     /// changes `quietly` changes in place and keeps its modification time.
     fn write(&mut self, pipeline: &Pipeline, quietly: bool);

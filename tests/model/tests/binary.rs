@@ -3,8 +3,9 @@
 //! `JALON_TEST_ROUNDS=2000` tries more; `JALON_BIN` names another binary than the one that cargo built.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
-use jalon_model::binary::Binary;
+use jalon_model::binary::{ANSWERED, Binary};
 use jalon_model::scenario::check;
 use jalon_model::strategy::{Size, try_all};
 use jalon_model::{rounds, undeclared};
@@ -44,6 +45,11 @@ fn a_clean_run_reads_what_is_undeclared() {
     if let Err(found) = tried {
         panic!("{found}");
     }
+    let answered = ANSWERED.load(Ordering::Relaxed);
+    assert!(
+        answered > 0,
+        "no run was answered from what an earlier one had kept"
+    );
 }
 
 /// The binary beside this test's own: `target/debug/jalon` for `target/debug/deps/binary-…`.
