@@ -89,7 +89,7 @@ fn observed() -> Vec<(PathEntry, Seen)> {
 }
 
 fn derivation() -> Derivation {
-    let field = |field: &str, what: &[u8], value| Field {
+    let field = |field: &'static str, what: &[u8], value| Field {
         field: field.into(),
         what: what.to_vec(),
         value,

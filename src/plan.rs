@@ -3,19 +3,25 @@
 //! A node that must run gives values that nobody knows yet; what depends on them is *maybe* (early cutoff
 //! may spare it), never "unchanged". Reads the store and the project; changes nothing.
 
+use std::cell::RefCell;
+
 use jalon_conf::pipeline::{ArtifactId, Keep, NodeId};
 use jalon_store::LocalStore;
 use jalon_store::content::Content;
 use jalon_store::digest::ActionKey;
 use jalon_store::error::ReadError;
+use rayon::prelude::*;
 
 use crate::explain::{self, Difference};
 use crate::graph::{Graph, Selection};
 use crate::history::{Earlier, History, Unkept};
-use crate::judge::{Judge, Judged, is_cached};
+use crate::judge::{Judge, Judged, Values, is_cached};
 use crate::schedule::{Schedule, Step};
 use crate::verdict::{Reason, Verdict};
 use crate::workspace::Workspace;
+
+/// Fewer nodes than this are not worth another thread.
+const LEAST: usize = 16;
 
 /// What planning looks at.
 pub struct Inputs<'a> {
@@ -101,11 +107,15 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
         .iter()
         .map(|source| source.map(Some))
         .collect();
+    let mut ahead = ahead(inputs);
     let mut schedule: Schedule<'_, Option<Content>> =
         Schedule::new(graph, &inputs.selection.selected, values);
     while let Some(step) = schedule.next(u32::MAX, |_| true) {
         match step {
-            Step::Judge(node) => judge(inputs, &mut plan, &mut schedule, node)?,
+            Step::Judge(node) => {
+                let ahead = ahead[node.0 as usize].take();
+                judge(inputs, &mut plan, &mut schedule, node, ahead)?;
+            }
             // Nobody knows what it will give.
             Step::Start(node) => {
                 if plan.verdicts[node.0 as usize] == Verdict::Hit {
@@ -130,11 +140,96 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
     Ok(plan)
 }
 
+/// A node judged on assumptions.
+struct Ahead {
+    /// What its inputs hold.
+    contents: Vec<Content>,
+    /// What other outputs hold that an earlier execution of it read.
+    asked: Vec<(ArtifactId, Option<Content>)>,
+    judged: Judged,
+}
+
+impl Ahead {
+    /// Whether the assumptions hold.
+    fn stands(&self, inputs: &[&Content], values: Values<'_>) -> bool {
+        self.contents.iter().eq(inputs.iter().copied())
+            && self
+                .asked
+                .iter()
+                .all(|(artifact, assumed)| values(*artifact) == *assumed)
+    }
+}
+
+/// By node: what judging comes to if everything before it hits, found out level by level on all processors. The
+/// schedule decides what becomes of it; what is judged in vain would have been judged there.
+fn ahead(inputs: &Inputs<'_>) -> Vec<Option<Ahead>> {
+    let (graph, judge) = (inputs.graph, inputs.judge);
+    let mut values = inputs.sources.to_vec();
+    let mut ahead: Vec<Option<Ahead>> = (0..graph.len()).map(|_| None).collect();
+    let selected = graph
+        .order()
+        .iter()
+        .copied()
+        .filter(|node| inputs.selection.selected[node.0 as usize]);
+    let mut levels: Vec<Vec<NodeId>> = Vec::new();
+    for node in selected {
+        let depth = graph.depth(node) as usize;
+        levels.resize_with(levels.len().max(depth + 1), Vec::new);
+        levels[depth].push(node);
+    }
+    for level in levels {
+        let judged: Vec<(NodeId, Option<Ahead>)> = level
+            .into_par_iter()
+            .with_min_len(LEAST)
+            .map(|node| (node, judge_ahead(graph, judge, &values, node)))
+            .collect();
+        for (node, found) in judged {
+            let record = found.as_ref().and_then(|ahead| ahead.judged.found.as_ref());
+            let outputs = record
+                .into_iter()
+                .flat_map(|record| &record.outcome.outputs);
+            for (artifact, output) in graph.makes(node).zip(outputs) {
+                values[artifact.0 as usize] = Some(output.content);
+            }
+            ahead[node.0 as usize] = found;
+        }
+    }
+    ahead
+}
+
+fn judge_ahead(
+    graph: &Graph,
+    judge: &Judge<'_>,
+    values: &[Option<Content>],
+    node: NodeId,
+) -> Option<Ahead> {
+    let reads = graph.reads(node);
+    let contents: Vec<Content> = reads
+        .map(|read| values[read.0 as usize])
+        .collect::<Option<_>>()?;
+    let known: Vec<&Content> = contents.iter().collect();
+    let asked = RefCell::default();
+    let value = |artifact: ArtifactId| {
+        let value = values[artifact.0 as usize];
+        Vec::push(&mut asked.borrow_mut(), (artifact, value));
+        value
+    };
+    // What cannot be read is met again in its turn, and said there.
+    let judged = judge.judge(node, &known, &value).ok()?;
+    let asked = asked.take();
+    Some(Ahead {
+        contents,
+        asked,
+        judged,
+    })
+}
+
 fn judge(
     inputs: &Inputs<'_>,
     plan: &mut Plan,
     schedule: &mut Schedule<'_, Option<Content>>,
     node: NodeId,
+    ahead: Option<Ahead>,
 ) -> Result<(), ReadError> {
     let graph = inputs.graph;
     let at = node.0 as usize;
@@ -165,7 +260,10 @@ fn judge(
         return Ok(());
     };
     let values = |artifact: ArtifactId| schedule.value(artifact).copied().flatten();
-    let judged = inputs.judge.judge(node, &known, &values)?;
+    let judged = match ahead.filter(|ahead| ahead.stands(&known, &values)) {
+        Some(ahead) => ahead.judged,
+        None => inputs.judge.judge(node, &known, &values)?,
+    };
     if let (Some(artifact), None, None) = (judged.unsettled, &judged.found, always(inputs, node)) {
         let what = graph.artifact(artifact).name.to_string();
         plan.verdicts[at] = Verdict::Maybe;

@@ -164,7 +164,8 @@ impl Sink for HookSink {
     }
 }
 
-fn wants(on: &[String], name: &str) -> bool {
+/// Whether a hook on these is told of an event of this name.
+pub(super) fn wants(on: &[String], name: &str) -> bool {
     on.iter().any(|pattern| {
         pattern == "*"
             || pattern == name

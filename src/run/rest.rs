@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use jalon_conf::pipeline::NodeId;
+use jalon_conf::pipeline::{Finally, Hook, NodeId, When};
 use jalon_store::error::ReadError;
 
-use super::{Options, Setting, finish};
+use super::{Options, Setting, finish, hooks};
 use crate::event::{Counts, Planned};
 use crate::graph::Graph;
 use crate::history::History;
@@ -22,6 +22,9 @@ use crate::verdict::Verdict;
 /// A rehearsal may take so much of a run's time, and a short one is never felt.
 const SHARE: u32 = 5;
 const SHORT: Duration = Duration::from_millis(20);
+
+/// The events of a run that finds nothing to do.
+const TOLD: [&str; 4] = ["run.started", "run.planned", "node.hit", "run.finished"];
 
 /// What the next run will say, if nothing changes.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,8 +45,11 @@ pub struct Rest {
 pub fn can_rest(graph: &Graph, options: &Options) -> bool {
     let pipeline = graph.pipeline();
     let mut nodes = pipeline.nodes.iter().zip(&options.selection.selected);
-    pipeline.hooks.is_empty()
-        && pipeline.finally.is_empty()
+    let is_told = |hook: &Hook| TOLD.iter().any(|name| hooks::wants(&hook.on, name));
+    // A secret of theirs that is not set stops every run.
+    let is_due = |finally: &Finally| finally.when != When::Failure || !finally.secrets.is_empty();
+    !pipeline.hooks.iter().any(is_told)
+        && !pipeline.finally.iter().any(is_due)
         && !options.forced.contains(&true)
         && nodes.all(|(node, &selected)| !selected || is_cached(node))
 }

@@ -203,3 +203,140 @@ fn is_same_content(before: &Sight, now: &Sight) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Counts, Planned};
+    use crate::settled::format::{self, Kept};
+    use jalon_store::digest::BlobDigest;
+    use std::os::unix::fs::symlink;
+
+    const QUESTION: [u8; 32] = [0; 32];
+
+    fn id(path: &Path) -> StatId {
+        StatId::of(&path.symlink_metadata().expect("it is there"))
+    }
+
+    fn file(path: &Path, bytes: &[u8], settled: bool) -> Sight {
+        Sight::File {
+            id: id(path),
+            digest: BlobDigest::of(bytes),
+            executable: false,
+            settled,
+        }
+    }
+
+    fn checked(root: &Path, sights: Vec<(PathBuf, Sight)>) -> Option<Checked> {
+        let kept = Kept {
+            store: PathBuf::new(),
+            records: [0; 32],
+            run: String::new(),
+            trace: id(root),
+            planned: Planned {
+                project: String::new(),
+                env: String::new(),
+                targets: Vec::new(),
+                nodes: 0,
+                hit: 0,
+                run: 0,
+                maybe: 0,
+                expected: 0.0,
+            },
+            counts: Counts::default(),
+            saved_seconds: 0.0,
+            nodes: Vec::new(),
+        };
+        let bytes = format::write(&kept, &QUESTION, root, sights).expect("it can be written");
+        let snapshot = Snapshot::read(&bytes, &QUESTION).expect("it can be read");
+        let private = tempfile::tempdir().expect("a directory");
+        check(root, private.path(), &snapshot)
+    }
+
+    /// Whether a witness still finds what it found.
+    fn holds(root: &Path, name: &str, sight: Sight) -> bool {
+        matches!(
+            checked(root, vec![(root.join(name), sight)]),
+            Some(Checked::Same)
+        )
+    }
+
+    #[test]
+    fn each_kind_of_look_is_held_to_what_it_asked() {
+        let place = tempfile::tempdir().expect("a directory");
+        let root = place.path();
+        let path = |name: &str| root.join(name);
+        std::fs::write(path("file"), "x").expect("written");
+        std::fs::create_dir(path("dir")).expect("made");
+        symlink("file", path("link")).expect("linked");
+        symlink("nothing", path("dangling")).expect("linked");
+        let of = |name: &str| id(&path(name));
+        let kind = |mode, followed| Sight::Kind { mode, followed };
+        let link = |name| Sight::Link {
+            id: of(name),
+            settled: true,
+        };
+        let directory = |name| Sight::Directory {
+            id: of(name),
+            settled: true,
+        };
+        for (name, sight, expected) in [
+            ("none", Sight::Absent, true),
+            ("none", Sight::Vacant, true),
+            ("none/below", Sight::Absent, true),
+            ("file/below", Sight::Absent, true),
+            ("file", Sight::Absent, false),
+            ("dangling", Sight::Absent, true),
+            ("dangling", Sight::Vacant, false),
+            ("file", file(&path("file"), b"x", true), true),
+            ("link", file(&path("file"), b"x", true), true),
+            ("dir", file(&path("file"), b"x", true), false),
+            ("none", file(&path("file"), b"x", true), false),
+            ("none/below", file(&path("file"), b"x", true), false),
+            ("dir", directory("dir"), true),
+            ("", directory(""), true),
+            ("dir", directory(""), false),
+            ("link", link("link"), true),
+            ("dangling", link("link"), false),
+            ("file", kind(0o100_000, true), true),
+            ("link", kind(0o100_000, true), true),
+            ("link", kind(0o100_000, false), false),
+            ("link", kind(0o120_000, false), true),
+            ("dir", kind(0o100_000, true), false),
+            ("dangling", kind(0o100_000, true), false),
+        ] {
+            assert_eq!(holds(root, name, sight), expected, "{name}: {sight:?}");
+        }
+    }
+
+    #[test]
+    fn a_fresh_file_is_digested_whatever_its_stat() {
+        let place = tempfile::tempdir().expect("a directory");
+        let root = place.path();
+        let path = root.join("file");
+        std::fs::write(&path, "x").expect("written");
+        let fresh = |bytes| checked(root, vec![(path.clone(), file(&path, bytes, false))]);
+        // The same stat, and other bytes: changed within one tick of the clock.
+        assert!(fresh(b"y").is_none());
+        let Some(Checked::Touched(now)) = fresh(b"x") else {
+            panic!("the bytes are the same");
+        };
+        assert!(matches!(now.get(&path), Some(Sight::File { .. })));
+    }
+
+    #[test]
+    fn many_are_looked_at_like_few() {
+        let place = tempfile::tempdir().expect("a directory");
+        let root = place.path();
+        let mut sights = Vec::new();
+        for number in 0..3000 {
+            let path = root.join(format!("{}/{number}", number % 3));
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+            std::fs::write(&path, "x").expect("written");
+            sights.push((path.clone(), file(&path, b"x", true)));
+        }
+        assert!(matches!(checked(root, sights.clone()), Some(Checked::Same)));
+        std::fs::write(root.join("1/1000"), "y").expect("written");
+        assert!(checked(root, sights).is_none());
+    }
+}

@@ -22,8 +22,8 @@
 //! 4. *Nobody works meanwhile.* Both are done under the workspace's lock, and reading under a lease on the store.
 //! 5. *The file is what was written*: it begins with a hash of the rest, which holds the question.
 //!
-//! A run with hooks, `finally` nodes, `--force`, or nodes that run each time is not kept: something would have to
-//! happen. Nor is one that ends without outputs that were asked for in the project (`--materialize none`): that
+//! A run with hooks that hear of it, `finally` nodes that follow it, `--force`, or nodes that run each time is not
+//! kept: something would have to happen. Nor is one that ends without outputs that were asked for in the project (`--materialize none`): that
 //! rests on the store's having their bytes.
 //!
 //! Knows paths, stats and events; nothing of how a pipeline is read or judged.

@@ -3,6 +3,8 @@
 //! One list of fields is both hashed and shown by an explanation. Knows no pipeline: what a field
 //! means is the caller's affair.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::Encoder;
@@ -12,7 +14,7 @@ use crate::digest::{ActionKey, BlobDigest, Hasher, ListingDigest, TreeDigest, We
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Field {
     /// Which part: `command`, `code`, `params`, `env`, `input`, `output`, `platform`…
-    pub field: String,
+    pub field: Cow<'static, str>,
     /// Which of them: a parameter's path, a variable's name, an artifact, a file. May be empty.
     #[serde(with = "bytes")]
     pub what: Vec<u8>,
@@ -280,7 +282,7 @@ pub fn listing_digest(names: &[(Vec<u8>, PathKind)]) -> ListingDigest {
     ListingDigest::from_bytes(derive(context::LISTING, &to.into_bytes()))
 }
 
-fn derive(context: &str, bytes: &[u8]) -> [u8; 32] {
+fn derive(context: &'static str, bytes: &[u8]) -> [u8; 32] {
     let mut hasher = Hasher::context(context);
     hasher.update(bytes);
     hasher.finish()

@@ -3,6 +3,7 @@
 //! A digest of a blob, of a tree and of an action are different types, so that one can never stand
 //! for another. Knows nothing of files beyond "something that can be read".
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read};
 use std::str::FromStr;
@@ -188,8 +189,19 @@ impl Hasher {
     }
 
     /// BLAKE3 in derive-key mode: no digest of one context equals a digest of another, or a blob's.
-    pub fn context(context: &str) -> Self {
-        Self(blake3::Hasher::new_derive_key(context))
+    pub fn context(context: &'static str) -> Self {
+        thread_local! {
+            /// Deriving a context's key takes as long as hashing a small record.
+            static BEGUN: RefCell<Vec<(&'static str, blake3::Hasher)>> = const { RefCell::new(Vec::new()) };
+        }
+        BEGUN.with_borrow_mut(|begun| {
+            if let Some((_, hasher)) = begun.iter().find(|(known, _)| *known == context) {
+                return Self(hasher.clone());
+            }
+            let hasher = blake3::Hasher::new_derive_key(context);
+            begun.push((context, hasher.clone()));
+            Self(hasher)
+        })
     }
 
     /// Adds bytes; where the pieces are cut makes no difference.
@@ -233,7 +245,7 @@ pub mod context {
 }
 
 /// The first eight bytes of a hash in `context`: a guard against damage, not against malice.
-pub(crate) fn check(context: &str, parts: &[&[u8]]) -> [u8; 8] {
+pub(crate) fn check(context: &'static str, parts: &[&[u8]]) -> [u8; 8] {
     let mut hasher = Hasher::context(context);
     for part in parts {
         hasher.update(part);

@@ -63,7 +63,7 @@ fn tree() -> Tree {
 }
 
 fn explanation() -> Explanation {
-    let field = |field: &str, what: &[u8], value| Field {
+    let field = |field: &'static str, what: &[u8], value| Field {
         field: field.into(),
         what: what.to_vec(),
         value,

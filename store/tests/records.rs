@@ -118,7 +118,11 @@ fn value() -> impl Strategy<Value = FieldValue> {
 
 prop_compose! {
     fn field()(field in "[ab]{0,2}", what in prop::collection::vec(0..4_u8, 0..3), value in value()) -> Field {
-        Field { field, what, value }
+        Field {
+            field: field.into(),
+            what,
+            value,
+        }
     }
 }
 

@@ -431,6 +431,18 @@ fn something_that_must_happen_happens() {
 }
 
 #[test]
+fn who_hears_only_of_failures_is_in_nobodys_way() {
+    let project = project();
+    let more = "[[hook]]\non = [\"node.failed\", \"node.retrying\"]\nrun = [\"false\"]\n\
+                [finally.f]\ncmd = 'false'\nwhen = \"failure\"\n";
+    project.write("jalon.toml", format!("{DEFINITION}{more}"));
+    settle(&project);
+    let secret = "secrets = [\"TOKEN\"]\n";
+    project.write("jalon.toml", format!("{DEFINITION}{more}{secret}"));
+    project.jalon(&["run"]).expect(7);
+}
+
+#[test]
 fn a_damaged_file_is_none() {
     let project = settled();
     let kept = files_below(&project.path(".jalon/settled")).remove(0);

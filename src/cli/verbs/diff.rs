@@ -100,7 +100,7 @@ fn facts(session: &Session, history: &History<'_>, run: &str) -> Result<Facts, F
         };
         for one in &explanation.derivation.fields {
             let what = String::from_utf8_lossy(&one.what).into_owned();
-            match (one.field.as_str(), &one.value) {
+            match (&*one.field, &one.value) {
                 (field::PARAMS, FieldValue::Json(text)) => {
                     facts.params.insert(
                         what,

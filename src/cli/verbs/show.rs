@@ -145,7 +145,7 @@ fn lineage(
     let mut from = serde_json::Map::new();
     for one in &explanation.derivation.fields {
         let what = String::from_utf8_lossy(&one.what).into_owned();
-        match (one.field.as_str(), &one.value) {
+        match (&*one.field, &one.value) {
             (field::INPUT, digest) if origins.contains_key(&what) => {
                 let _ = digest;
                 inputs.push(lineage(session, origins, &what, shown)?);
