@@ -451,6 +451,7 @@ impl From<Succeeded> for Hit {
             saved_seconds: done.seconds,
             fetched: false,
             traced: done.traced,
+            undeclared: done.undeclared,
             outputs: done.outputs,
         }
     }

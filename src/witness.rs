@@ -4,15 +4,19 @@
 //! in the cache's place and so hears of every look, whoever takes it. A list put together by hand could forget
 //! one. Knows paths and stats; nothing of what is decided, and nothing of what becomes of the list.
 
-use std::fs::File;
+use std::ffi::OsString;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jalon_store::digest::BlobDigest;
-use jalon_store::index::{Sight, StatCache, StatId, is_surely_settled, now_ns};
+use jalon_store::index::{Sight, StatCache, StatId, is_surely_settled, now_ns, saw_link, saw_same};
 use rustc_hash::FxHashMap;
+
+/// The bits of `st_mode` that tell the type.
+pub const TYPE: u32 = 0o170_000;
 
 /// A path, and how it was looked at: two looks of one kind must find the same.
 type Look = (PathBuf, u8);
@@ -122,16 +126,18 @@ impl Witnesses {
 fn is_sure(sight: &Sight) -> bool {
     !matches!(
         sight,
-        Sight::Directory { settled: false, .. } | Sight::Link { settled: false, .. }
+        Sight::Same { settled: false, .. } | Sight::Link { settled: false, .. }
     )
 }
 
 fn way(sight: &Sight) -> u8 {
     match sight {
-        Sight::Absent | Sight::File { .. } | Sight::Directory { .. } | Sight::Unclear => 0,
+        Sight::Absent | Sight::File { .. } | Sight::Unclear => 0,
         Sight::Vacant | Sight::Link { .. } => 1,
         Sight::Kind { followed: true, .. } => 2,
         Sight::Kind { .. } => 3,
+        Sight::Size { .. } => 4,
+        Sight::Same { .. } => 5,
     }
 }
 
@@ -147,9 +153,79 @@ fn agree(first: &Sight, second: &Sight) -> bool {
                 ..
             },
         ) => (digest, executable) == (now, may),
-        (Sight::Directory { id, .. }, Sight::Directory { id: now, .. })
+        (Sight::Same { id, .. }, Sight::Same { id: now, .. })
         | (Sight::Link { id, .. }, Sight::Link { id: now, .. }) => id == now,
         _ => first == second,
+    }
+}
+
+/// Looks at what lies at a path, links followed, of which only the stat will tell whether it is what it was.
+///
+/// # Errors
+/// Nothing is there, or it cannot be looked at; the cache is told of either.
+pub fn metadata(cache: &dyn StatCache, path: &Path) -> io::Result<Metadata> {
+    let found = path.metadata();
+    match &found {
+        Ok(metadata) => saw_same(cache, path, metadata),
+        Err(error) => cache.saw(path, missing(error)),
+    }
+    found
+}
+
+/// Whether there is a file that somebody may execute; not what is in it.
+pub fn is_program(cache: &dyn StatCache, path: &Path) -> bool {
+    metadata(cache, path).is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
+}
+
+/// The names in a directory; none where it cannot be read.
+pub fn names(cache: &dyn StatCache, directory: &Path) -> Vec<OsString> {
+    if metadata(cache, directory).is_err() {
+        return Vec::new();
+    }
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    let names: io::Result<Vec<OsString>> = entries
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect();
+    names.unwrap_or_else(|_| {
+        cache.saw(directory, Sight::Unclear);
+        Vec::new()
+    })
+}
+
+/// Where a link leads; nothing where there is none.
+pub fn link(cache: &dyn StatCache, path: &Path) -> Option<PathBuf> {
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_symlink() => {
+            saw_link(cache, path, &metadata);
+            path.read_link().ok()
+        }
+        Ok(metadata) => {
+            let mode = metadata.mode() & TYPE;
+            let followed = false;
+            cache.saw(path, Sight::Kind { mode, followed });
+            None
+        }
+        Err(error) => {
+            let absent = is_absent(&error);
+            cache.saw(
+                path,
+                if absent {
+                    Sight::Vacant
+                } else {
+                    Sight::Unclear
+                },
+            );
+            None
+        }
+    }
+}
+
+/// What an error in looking at a path, links followed, says of it.
+pub fn missing(error: &io::Error) -> Sight {
+    if is_absent(error) {
+        Sight::Absent
+    } else {
+        Sight::Unclear
     }
 }
 
@@ -239,7 +315,7 @@ mod tests {
     }
 
     fn directory(number: u64, settled: bool) -> Sight {
-        Sight::Directory {
+        Sight::Same {
             id: id(number),
             settled,
         }

@@ -26,7 +26,9 @@ pub fn load(
     path: &Path,
     witnesses: &Arc<Witnesses>,
 ) -> Result<Project, LoadError> {
-    let text = read(path, witnesses).map_err(|error| LoadError::Io(path.to_owned(), error))?;
+    let (root, definition) = place(path)?;
+    let text = read(&root.join(definition), witnesses)
+        .map_err(|error| LoadError::Io(path.to_owned(), error))?;
     load_text(source, path, text, witnesses)
 }
 

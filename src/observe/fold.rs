@@ -87,7 +87,9 @@ impl<'a, 'o> Fold<'a, 'o> {
             .flat_map(|one| {
                 let real = one.path.canonicalize().ok();
                 let installed = real.and_then(|real| Some(real.parent()?.parent()?.to_owned()));
-                [python::home(&one.path), installed].into_iter().flatten()
+                [python::home(sight.programs.cache(), &one.path), installed]
+                    .into_iter()
+                    .flatten()
             })
             .filter(|home| home.join("lib").is_dir() && home.parent().is_some())
             .filter(|home| {
@@ -461,7 +463,7 @@ impl<'a, 'o> Fold<'a, 'o> {
         let (sight, rules) = (self.sight, self.rules);
         let (label, owners) = self.owners.entry(site.to_owned()).or_insert_with(|| {
             let label = python::label(&sight.programs, &rules.root, site);
-            (label, python::owners(site))
+            (label, python::owners(sight.programs.cache(), site))
         });
         let label = label.clone();
         let Some(first) = rest.components().next() else {

@@ -6,7 +6,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -15,6 +14,8 @@ use jalon_store::LocalStore;
 use jalon_store::digest::BlobDigest;
 use jalon_store::index::{StatCache, StatId, now_ns};
 use rustc_hash::FxHashMap;
+
+use crate::witness;
 
 /// How runtimes are told, and how they tell their version: start of the file's name, arguments.
 const RUNTIMES: [(&str, &[&str]); 10] = [
@@ -99,7 +100,7 @@ impl<'a> Programs<'a> {
         what: &str,
         filter: impl Fn(&[u8]) -> Vec<u8>,
     ) -> Option<String> {
-        let id = StatId::of(&file.metadata().ok()?);
+        let id = StatId::of(&witness::metadata(self.cache, file).ok()?);
         let key = beside(file, what);
         if let Some(digest) = self.cache.get(&key, &id) {
             return Some(digest.to_string());
@@ -112,7 +113,7 @@ impl<'a> Programs<'a> {
 
     /// What a runtime says, from the last time where nothing changed since.
     fn told(&self, real: &Path, arguments: &[&str]) -> Option<String> {
-        let id = StatId::of(&real.metadata().ok()?);
+        let id = StatId::of(&witness::metadata(self.cache, real).ok()?);
         let key = beside(real, "version");
         let kept = self
             .cache
@@ -130,16 +131,30 @@ impl<'a> Programs<'a> {
         Some(text)
     }
 
+    /// What is told of every look.
+    pub fn cache(&self) -> &'a dyn StatCache {
+        self.cache
+    }
+
+    /// Whether there is a program, and where a link to one leads: its name is part of what it is.
+    fn is_program(&self, place: &Path) -> bool {
+        let is = witness::is_program(self.cache, place);
+        if is {
+            witness::link(self.cache, place);
+        }
+        is
+    }
+
     /// Where the program of this name lies.
     pub fn find(&self, name: &[u8]) -> Option<PathBuf> {
         let name = Path::new(OsStr::from_bytes(name));
         if name.components().count() > 1 || name.is_absolute() {
-            return Some(self.root.join(name)).filter(|place| is_program(place));
+            return Some(self.root.join(name)).filter(|place| self.is_program(place));
         }
         for directory in self.path.as_bytes().split(|&byte| byte == b':') {
             let directory = self.root.join(OsStr::from_bytes(directory));
             let place = directory.join(name);
-            if !is_program(&place) {
+            if !self.is_program(&place) {
                 continue;
             }
             match self.shimmed(&directory, name) {
@@ -157,16 +172,17 @@ impl<'a> Programs<'a> {
             return Shim::None;
         };
         let versions = manager.join("versions");
-        if !versions.is_dir() {
+        if !witness::metadata(self.cache, &versions).is_ok_and(|found| found.is_dir()) {
             return Shim::None;
         }
         let local = self
             .root
             .ancestors()
             .map(|directory| directory.join(".python-version"));
-        let named = local
-            .chain([manager.join("version")])
-            .find_map(|file| std::fs::read_to_string(file).ok());
+        let named = local.chain([manager.join("version")]).find_map(|file| {
+            witness::metadata(self.cache, &file).ok()?;
+            std::fs::read_to_string(file).ok()
+        });
         let Some(version) = named
             .as_deref()
             .and_then(|text| text.split_whitespace().next())
@@ -174,7 +190,7 @@ impl<'a> Programs<'a> {
             return Shim::Away;
         };
         let place = versions.join(version).join("bin").join(name);
-        if is_program(&place) {
+        if self.is_program(&place) {
             Shim::Leads(place)
         } else {
             Shim::Away
@@ -259,12 +275,6 @@ pub fn runtime(place: &Path) -> Option<&'static [&'static str]> {
         })
     })?;
     Some(arguments)
-}
-
-fn is_program(place: &Path) -> bool {
-    place
-        .metadata()
-        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 fn ask(program: &Path, arguments: &[&str]) -> Option<String> {

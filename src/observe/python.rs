@@ -9,9 +9,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use jalon_store::action::{Access, PathEntry, Place, Seen};
+use jalon_store::index::StatCache;
 use rustc_hash::FxHashMap;
 
 use super::programs::Programs;
+use crate::witness;
 use crate::workspace::Workspace;
 use crate::workspace::see::digest_of;
 
@@ -37,15 +39,17 @@ pub fn split(path: &Path) -> Option<(PathBuf, PathBuf)> {
 }
 
 /// The directory that belongs to an interpreter: that of its virtual environment, or where it is installed.
-pub fn home(interpreter: &Path) -> Option<PathBuf> {
+pub fn home(cache: &dyn StatCache, interpreter: &Path) -> Option<PathBuf> {
     let mut place = interpreter.to_owned();
     // A virtual environment is told beside the link, not beside what it leads to.
     for _ in 0..16 {
         let above = place.parent()?.parent()?;
-        if above.join("pyvenv.cfg").is_file() {
+        if witness::metadata(cache, &above.join("pyvenv.cfg")).is_ok_and(|found| found.is_file()) {
             return Some(above.to_owned());
         }
-        let Ok(target) = place.read_link() else { break };
+        let Some(target) = witness::link(cache, &place) else {
+            break;
+        };
         place = place.parent()?.join(target);
     }
     Some(
@@ -59,17 +63,17 @@ pub fn home(interpreter: &Path) -> Option<PathBuf> {
 }
 
 /// The package directories of an environment.
-fn sites(home: &Path) -> Vec<PathBuf> {
+fn sites(cache: &dyn StatCache, home: &Path) -> Vec<PathBuf> {
     let mut libraries = vec![home.join("lib"), home.join("lib64"), home.join("local/lib")];
     if home == Path::new("/usr") {
         libraries.push("/usr/local/lib".into());
     }
     let mut sites: Vec<PathBuf> = Vec::new();
     for library in libraries {
-        let versions = std::fs::read_dir(library).into_iter().flatten().flatten();
+        let versions = witness::names(cache, &library).into_iter();
         let mut versions: Vec<PathBuf> = versions
-            .filter(|entry| entry.file_name().as_bytes().starts_with(b"python3"))
-            .map(|entry| entry.path())
+            .filter(|name| name.as_bytes().starts_with(b"python3"))
+            .map(|name| library.join(name))
             .collect();
         versions.sort();
         for version in versions {
@@ -80,7 +84,8 @@ fn sites(home: &Path) -> Vec<PathBuf> {
                         .iter()
                         .any(|one| one.canonicalize().is_ok_and(|one| one == real))
                 });
-                if site.is_dir() && !known {
+                let is_there = witness::metadata(cache, &site).is_ok_and(|found| found.is_dir());
+                if is_there && !known {
                     sites.push(site);
                 }
             }
@@ -97,8 +102,8 @@ pub(super) fn places(programs: &Programs<'_>, label: &str) -> Vec<PathBuf> {
     }
     let interpreter = programs.find(label.as_bytes());
     interpreter
-        .and_then(|place| home(&place))
-        .map(|home| sites(&home))
+        .and_then(|place| home(programs.cache(), &place))
+        .map(|home| sites(programs.cache(), &home))
         .unwrap_or_default()
 }
 
@@ -165,19 +170,18 @@ pub fn see(programs: &Programs<'_>, workspace: &Workspace, entry: &PathEntry) ->
     let text = std::str::from_utf8(&entry.path).ok()?;
     let (label, name) = text.split_once(':')?;
     let places = places(programs, label);
+    let cache = programs.cache();
     if let Some(file) = name.strip_prefix('/') {
         let mut found = places.iter().map(|place| place.join(file));
-        return match found.find(|place| place.exists()) {
+        return match found.find(|place| witness::metadata(cache, place).is_ok()) {
             Some(place) => workspace.see(&place, Access::Content, &|_| false),
             None => Some(Seen::Absent),
         };
     }
     if name == PTH {
-        let entries = places
-            .iter()
-            .flat_map(|place| std::fs::read_dir(place).into_iter().flatten().flatten());
+        let entries = places.iter().flat_map(|place| witness::names(cache, place));
         let mut names: Vec<String> = entries
-            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter_map(|name| name.into_string().ok())
             .filter(|name| name.ends_with(".pth"))
             .collect();
         names.sort();
@@ -204,7 +208,7 @@ pub fn see(programs: &Programs<'_>, workspace: &Workspace, entry: &PathEntry) ->
     }
     let mut installed: Vec<(String, String, PathBuf)> = places
         .iter()
-        .flat_map(|place| distributions(place))
+        .flat_map(|place| distributions(cache, place))
         .collect();
     if name == ALL {
         installed.sort();
@@ -228,16 +232,17 @@ fn hex(digest: [u8; 32]) -> String {
 }
 
 /// Name, version and metadata directory of everything in a package directory.
-pub(super) fn distributions(site: &Path) -> Vec<(String, String, PathBuf)> {
-    let entries = std::fs::read_dir(site).into_iter().flatten().flatten();
+pub(super) fn distributions(cache: &dyn StatCache, site: &Path) -> Vec<(String, String, PathBuf)> {
+    let entries = witness::names(cache, site).into_iter();
     let mut found: Vec<_> = entries
         .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
+            let place = site.join(&entry);
+            let name = entry.into_string().ok()?;
             let stem = name
                 .strip_suffix(".dist-info")
                 .or_else(|| name.strip_suffix(".egg-info"))?;
             let (name, version) = stem.split_once('-').unwrap_or((stem, ""));
-            Some((normal(name), version.to_owned(), entry.path()))
+            Some((normal(name), version.to_owned(), place))
         })
         .collect();
     found.sort();
@@ -261,7 +266,7 @@ fn record(programs: &Programs<'_>, metadata: &Path) -> Option<String> {
     let mut file = metadata.to_owned();
     for name in ["RECORD", "PKG-INFO", ""] {
         file = metadata.join(name);
-        if file.is_file() {
+        if witness::metadata(programs.cache(), &file).is_ok_and(|found| found.is_file()) {
             break;
         }
     }
@@ -290,9 +295,9 @@ fn counts(line: &[u8]) -> bool {
 pub type Owners = FxHashMap<Vec<u8>, Vec<String>>;
 
 /// For each first part of a path in a package directory, the distributions that put something there.
-pub fn owners(site: &Path) -> Owners {
+pub fn owners(cache: &dyn StatCache, site: &Path) -> Owners {
     let mut owners = Owners::default();
-    for (name, _, place) in distributions(site) {
+    for (name, _, place) in distributions(cache, site) {
         let own = place
             .file_name()
             .map(|name| name.as_bytes().to_vec())

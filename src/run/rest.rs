@@ -14,6 +14,7 @@ use crate::event::{Counts, Planned};
 use crate::graph::Graph;
 use crate::history::History;
 use crate::judge::{self, Judge, is_cached};
+use crate::observe::Sight;
 use crate::plan::{self, Plan};
 use crate::report::made_of;
 use crate::report::summary::Summary;
@@ -102,7 +103,9 @@ pub fn rehearse(
     let Ok(observations) = observed else {
         return Ok(None);
     };
-    let judge = Judge::new(graph, setting.store, setting.workspace, &observations);
+    // Eyes that have seen nothing yet, so that every look is taken again.
+    let sight = Sight::new(graph, setting.machine, setting.workspace, setting.store);
+    let judge = Judge::new(graph, &sight, &observations);
     let history = History::before(setting.store, &setting.project.name, &summary.run);
     let inputs = plan::Inputs {
         graph,
@@ -132,7 +135,9 @@ fn are_told(graph: &Graph, plan: &Plan, summary: &Summary) -> bool {
             return false;
         };
         let outputs = || graph.makes(id).zip(&record.outcome.outputs);
+        let undeclared = judged.map(|judged| judged.undeclared.to_vec());
         told.key == record.key.to_string()
+            && Some(&told.undeclared) == undeclared.as_ref()
             && told.outputs.len() == outputs().count()
             && outputs().all(|(artifact, output)| {
                 let artifact = graph.artifact(artifact);

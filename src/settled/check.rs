@@ -13,13 +13,13 @@ use rustix::fs::{AtFlags, Mode, OFlags, Stat, openat, statat};
 use rustix::io::Errno;
 
 use super::format::{Group, Snapshot};
-use crate::witness::{Recording, Witnesses};
+use crate::witness::{Recording, TYPE, Witnesses};
 
 /// Bytes of witnesses from which on other threads are worth waking.
 const MANY: usize = 64 * 1024;
 
-/// The bits of `st_mode` that tell the type.
-const TYPE: u32 = 0o170_000;
+/// The type of a regular file.
+const FILE: u32 = 0o100_000;
 
 /// What the look came to.
 pub enum Checked {
@@ -152,8 +152,13 @@ fn found(directory: BorrowedFd<'_>, name: &CStr, sight: &Sight) -> Found {
                 Found::Unknown
             }
         }
-        Sight::Directory { id, .. } | Sight::Link { id, .. } => same(id_of(&stat) == Some(*id)),
+        Sight::Same { id, .. } | Sight::Link { id, .. } => same(id_of(&stat) == Some(*id)),
         Sight::Kind { mode, .. } => same(stat.st_mode & TYPE == *mode),
+        Sight::Size { size, executable } => same(
+            stat.st_mode & TYPE == FILE
+                && u64::try_from(stat.st_size) == Ok(*size)
+                && (stat.st_mode & 0o100 != 0) == *executable,
+        ),
         Sight::Absent | Sight::Vacant | Sight::Unclear => Found::Other,
     }
 }
@@ -272,11 +277,12 @@ mod tests {
         symlink("nothing", path("dangling")).expect("linked");
         let of = |name: &str| id(&path(name));
         let kind = |mode, followed| Sight::Kind { mode, followed };
+        let size = |size, executable| Sight::Size { size, executable };
         let link = |name| Sight::Link {
             id: of(name),
             settled: true,
         };
-        let directory = |name| Sight::Directory {
+        let directory = |name| Sight::Same {
             id: of(name),
             settled: true,
         };
@@ -304,6 +310,10 @@ mod tests {
             ("link", kind(0o120_000, false), true),
             ("dir", kind(0o100_000, true), false),
             ("dangling", kind(0o100_000, true), false),
+            ("file", size(1, false), true),
+            ("file", size(2, false), false),
+            ("file", size(1, true), false),
+            ("dir", size(of("dir").size, true), false),
         ] {
             assert_eq!(holds(root, name, sight), expected, "{name}: {sight:?}");
         }

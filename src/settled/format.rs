@@ -30,10 +30,11 @@ mod kind {
     pub const FILE: u8 = 2;
     /// To be digested, whatever its stat.
     pub const FRESH: u8 = 3;
-    pub const DIRECTORY: u8 = 4;
+    pub const SAME: u8 = 4;
     pub const LINK: u8 = 5;
     pub const TYPE: u8 = 6;
     pub const TYPE_FOLLOWED: u8 = 7;
+    pub const SIZE: u8 = 8;
     /// Added to that of a file that may be executed.
     pub const EXECUTABLE: u8 = 16;
 }
@@ -211,8 +212,8 @@ fn witness(to: &mut Vec<u8>, name: &[u8], sight: &Sight) -> Option<()> {
             to.extend_from_slice(digest.as_bytes());
             Some(())
         }
-        Sight::Directory { id, settled: true } => {
-            begin(kind::DIRECTORY)?;
+        Sight::Same { id, settled: true } => {
+            begin(kind::SAME)?;
             stat(to, id)
         }
         Sight::Link { id, settled: true } => {
@@ -228,7 +229,12 @@ fn witness(to: &mut Vec<u8>, name: &[u8], sight: &Sight) -> Option<()> {
             to.extend_from_slice(&mode.to_le_bytes());
             Some(())
         }
-        Sight::Directory { .. } | Sight::Link { .. } | Sight::Unclear => None,
+        Sight::Size { size, executable } => {
+            begin(kind::SIZE + if *executable { kind::EXECUTABLE } else { 0 })?;
+            to.extend_from_slice(&size.to_le_bytes());
+            Some(())
+        }
+        Sight::Same { .. } | Sight::Link { .. } | Sight::Unclear => None,
     }
 }
 
@@ -382,7 +388,7 @@ impl<'a> From<'a> {
                 executable,
                 settled: kind == kind::FILE,
             },
-            kind::DIRECTORY => Sight::Directory {
+            kind::SAME => Sight::Same {
                 id: self.stat()?,
                 settled: true,
             },
@@ -393,6 +399,10 @@ impl<'a> From<'a> {
             kind @ (kind::TYPE | kind::TYPE_FOLLOWED) => Sight::Kind {
                 mode: u32::from_le_bytes(self.array()?),
                 followed: kind == kind::TYPE_FOLLOWED,
+            },
+            kind::SIZE => Sight::Size {
+                size: u64::from_le_bytes(self.array()?),
+                executable,
             },
             _ => return None,
         };
@@ -445,7 +455,7 @@ mod tests {
     fn sight(kind: u8, number: u64) -> Sight {
         let (id, digest) = (id(number), BlobDigest::of(&number.to_le_bytes()));
         let flag = number.is_multiple_of(2);
-        match kind % 6 {
+        match kind % 7 {
             0 => Sight::Absent,
             1 => Sight::Vacant,
             2 => Sight::File {
@@ -454,8 +464,12 @@ mod tests {
                 executable: flag,
                 settled: number.is_multiple_of(3),
             },
-            3 => Sight::Directory { id, settled: true },
+            3 => Sight::Same { id, settled: true },
             4 => Sight::Link { id, settled: true },
+            5 => Sight::Size {
+                size: number,
+                executable: flag,
+            },
             _ => Sight::Kind {
                 mode: number as u32,
                 followed: flag,
@@ -521,7 +535,7 @@ mod tests {
         };
         for sight in [
             Sight::Unclear,
-            Sight::Directory {
+            Sight::Same {
                 id: id(1),
                 settled: false,
             },

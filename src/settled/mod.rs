@@ -32,7 +32,7 @@ mod check;
 mod format;
 mod reply;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -112,8 +112,16 @@ impl Question<'_> {
         for (key, value) in &self.source.set {
             to.text(key).text(value);
         }
-        let home = self.machine.variables.get(OsStr::new("HOME"));
-        for place in [self.store, home.map(|home| home.as_os_str())] {
+        let variable = |name: &str| self.machine.variables.get(OsStr::new(name));
+        let (home, path) = (variable("HOME"), variable("PATH"));
+        // Where it leads, for paths below it are looked at there.
+        let real = home.and_then(|home| fs::canonicalize(home).ok());
+        for place in [
+            self.store,
+            home.map(OsString::as_os_str),
+            real.as_deref().map(Path::as_os_str),
+            path.map(OsString::as_os_str),
+        ] {
             to.list(place.iter().len())
                 .bytes(place.map_or(b"", OsStr::as_bytes));
         }

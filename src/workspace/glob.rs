@@ -10,16 +10,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
-use jalon_store::index::{Sight, StatCache, saw_directory};
+use jalon_store::index::{Sight, StatCache, saw_same};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::witness::is_absent;
+use crate::witness::{TYPE, is_absent};
 
 /// Directories that belong to tools, never to a pipeline.
 pub const PRIVATE: [&str; 2] = [".git", ".jalon"];
-
-/// The bits of `st_mode` that tell the type.
-pub(super) const TYPE: u32 = 0o170_000;
 
 /// Directories that tools fill beside the files they read. What is in them follows from those files.
 pub const CACHES: [&str; 5] = [
@@ -113,7 +110,7 @@ impl Pattern {
                 Err(error) if error.loop_ancestor().is_some() => {
                     let path = error.path().unwrap_or(&start);
                     match path.metadata() {
-                        Ok(metadata) => saw_directory(cache, path, &metadata),
+                        Ok(metadata) => saw_same(cache, path, &metadata),
                         Err(_) => cache.saw(path, Sight::Unclear),
                     }
                 }
@@ -147,7 +144,7 @@ impl Pattern {
     fn begins(&self, start: &Path, cache: &dyn StatCache) -> bool {
         match start.metadata() {
             Ok(metadata) if metadata.is_dir() => {
-                saw_directory(cache, start, &metadata);
+                saw_same(cache, start, &metadata);
                 return true;
             }
             Ok(metadata) => cache.saw(start, kind(&metadata)),
@@ -167,7 +164,7 @@ impl Pattern {
         if walked || entry.path_is_symlink() {
             match entry.path().metadata() {
                 Ok(metadata) if walked && metadata.is_dir() => {
-                    saw_directory(cache, entry.path(), &metadata);
+                    saw_same(cache, entry.path(), &metadata);
                 }
                 Ok(metadata) => cache.saw(entry.path(), kind(&metadata)),
                 Err(_) => cache.saw(entry.path(), Sight::Unclear),

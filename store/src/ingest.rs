@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use crate::content::Content;
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::error::{At, IngestError, IoAt, WriteError};
-use crate::index::{Sight, StatCache, StatId, now_ns, saw_directory, saw_link};
+use crate::index::{Sight, StatCache, StatId, now_ns, saw_link, saw_same};
 use crate::local::LocalStore;
 use crate::tree::{Entry, MAX_DEPTH, Tree, stays_inside};
 
@@ -179,7 +179,7 @@ impl Walk<'_> {
             Err(e) => return Err(IoAt::new("stat", path, e).into()),
         };
         if metadata.is_dir() {
-            saw_directory(self.cache, path, &metadata);
+            saw_same(self.cache, path, &metadata);
             return self.directory(path, 0, &[identity(&metadata)]).map(Some);
         }
         match self.file(path, &metadata) {
@@ -359,7 +359,7 @@ impl Walk<'_> {
             }
             let mut above = above.to_vec();
             above.push(here);
-            saw_directory(self.cache, path, metadata);
+            saw_same(self.cache, path, metadata);
             return Ok(entry(&self.directory(path, depth, &above)?));
         }
         if kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device() {

@@ -40,7 +40,7 @@ cmd = 'echo c >> "$LOG"; cat {{in.a}} {{in.b}}/sub/all > {{out.c}}'
 in = ["a", "b"]
 out = { c = { path = "tmp/c", keep = "run" } }
 [node.d]
-cmd = 'echo d >> "$LOG"; wc -c < {{in.c}} > {{out.d}}; cat {{in.c}} >> {{out.d}}'
+cmd = 'echo d >> "$LOG"; wc -c < {{in.c}} > {{out.d}}; cat {{in.c}} >> {{out.d}}; cat notes.txt >> {{out.d}} 2>&1 || :'
 in = ["c"]
 out = { d = "d.txt" }
 "#;
@@ -173,7 +173,7 @@ fn forge(path: &Path, bytes: &[u8]) {
 
 #[test]
 fn what_changes_is_seen() {
-    let cases: [Case; 18] = [
+    let cases: [Case; 19] = [
         (
             "a source",
             |it| it.write("in/one.txt", "2\n"),
@@ -266,6 +266,11 @@ fn what_changes_is_seen() {
             "the store",
             |it| it.remove(".jalon/store"),
             &["a", "b", "c", "d"],
+        ),
+        (
+            "what was looked for and not there",
+            |it| it.write("notes.txt", "noted\n"),
+            &["c", "d"],
         ),
         (
             "nothing that counts",

@@ -72,8 +72,9 @@ pub enum Sight {
         /// Whether a later change must show in the stat.
         settled: bool,
     },
-    /// A directory, links followed, of which the names were read.
-    Directory {
+    /// Something, links followed, of which nothing but the stat tells whether it is what it was: a directory of
+    /// which the names were read, a file of which something was found out that is not kept with it.
+    Same {
         /// Its stat, from before they were read.
         id: StatId,
         /// As for a file.
@@ -92,6 +93,13 @@ pub enum Sight {
         mode: u32,
         /// Whether links were followed.
         followed: bool,
+    },
+    /// A regular file, links followed, of which no more than the size was asked, and whether it may be executed.
+    Size {
+        /// Bytes.
+        size: u64,
+        /// Whether its owner may execute it.
+        executable: bool,
     },
     /// Something that changed meanwhile or could not be looked at: another look may find anything.
     Unclear,
@@ -116,11 +124,11 @@ pub trait StatCache: Send + Sync {
     fn saw(&self, _path: &Path, _sight: Sight) {}
 }
 
-/// Tells a cache of a directory whose names are about to be read.
-pub fn saw_directory(cache: &dyn StatCache, path: &Path, metadata: &Metadata) {
+/// Tells a cache of something that is about to be looked into: a directory's names, a file's bytes.
+pub fn saw_same(cache: &dyn StatCache, path: &Path, metadata: &Metadata) {
     let id = StatId::of(metadata);
     let settled = cache.is_settled(&id, now_ns());
-    cache.saw(path, Sight::Directory { id, settled });
+    cache.saw(path, Sight::Same { id, settled });
 }
 
 /// Tells a cache of a link that is about to be read.
