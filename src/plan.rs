@@ -163,7 +163,7 @@ impl Ahead {
 /// By node: what judging comes to if everything before it hits, found out level by level on all processors. The
 /// schedule decides what becomes of it; what is judged in vain would have been judged there.
 fn ahead(inputs: &Inputs<'_>) -> Vec<Option<Ahead>> {
-    let (graph, judge) = (inputs.graph, inputs.judge);
+    let (graph, judge) = (inputs.graph, &inputs.judge);
     let mut values = inputs.sources.to_vec();
     let mut ahead: Vec<Option<Ahead>> = (0..graph.len()).map(|_| None).collect();
     let selected = graph

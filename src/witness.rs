@@ -192,6 +192,27 @@ pub fn names(cache: &dyn StatCache, directory: &Path) -> Vec<OsString> {
     })
 }
 
+/// What a small file says; nothing where it cannot be read.
+pub fn text(cache: &dyn StatCache, path: &Path) -> Option<String> {
+    metadata(cache, path).ok()?;
+    std::fs::read_to_string(path).ok()
+}
+
+/// Whether there is a directory; not what is in it.
+pub fn is_directory(cache: &dyn StatCache, path: &Path) -> bool {
+    match path.metadata() {
+        Ok(found) => {
+            let (mode, followed) = (found.mode() & TYPE, true);
+            cache.saw(path, Sight::Kind { mode, followed });
+            found.is_dir()
+        }
+        Err(error) => {
+            cache.saw(path, missing(&error));
+            false
+        }
+    }
+}
+
 /// Where a link leads; nothing where there is none.
 pub fn link(cache: &dyn StatCache, path: &Path) -> Option<PathBuf> {
     match path.symlink_metadata() {

@@ -172,17 +172,16 @@ impl<'a> Programs<'a> {
             return Shim::None;
         };
         let versions = manager.join("versions");
-        if !witness::metadata(self.cache, &versions).is_ok_and(|found| found.is_dir()) {
+        if !witness::is_directory(self.cache, &versions) {
             return Shim::None;
         }
         let local = self
             .root
             .ancestors()
             .map(|directory| directory.join(".python-version"));
-        let named = local.chain([manager.join("version")]).find_map(|file| {
-            witness::metadata(self.cache, &file).ok()?;
-            std::fs::read_to_string(file).ok()
-        });
+        let named = local
+            .chain([manager.join("version")])
+            .find_map(|file| witness::text(self.cache, &file));
         let Some(version) = named
             .as_deref()
             .and_then(|text| text.split_whitespace().next())

@@ -11,6 +11,7 @@ use jalon_store::LocalStore;
 use jalon_store::action::{Access, PathEntry, PathKind, Place, Seen, listing_digest};
 use jalon_store::content::Content;
 use jalon_store::digest::TreeDigest;
+use jalon_store::index::StatCache;
 use jalon_store::tree::{Entry, Tree};
 use rustc_hash::FxHashMap;
 
@@ -20,6 +21,7 @@ use super::rules::Rules;
 use super::territory::Territory;
 use crate::graph::Graph;
 use crate::project::Machine;
+use crate::witness;
 use crate::workspace::Workspace;
 use crate::workspace::glob::Pattern;
 use crate::workspace::see::digest_of;
@@ -121,8 +123,12 @@ impl<'a> Sight<'a> {
             Place::Distribution => python::see(&self.programs, self.workspace, entry),
             Place::Project | Place::Absolute | Place::Home => {
                 let place = self.place(entry)?;
-                if entry.access == Access::Content && place.ends_with(".git") && place.is_dir() {
-                    return Some(commit(&place).map_or(Seen::Absent, Seen::Version));
+                let cache = self.workspace.cache();
+                if entry.access == Access::Content
+                    && place.ends_with(".git")
+                    && witness::is_directory(cache, &place)
+                {
+                    return Some(commit(cache, &place).map_or(Seen::Absent, Seen::Version));
                 }
                 self.workspace
                     .see(&place, entry.access, &self.hidden(entry))
@@ -219,14 +225,14 @@ pub fn directory_of(entry: &PathEntry) -> &[u8] {
 }
 
 /// The commit that is checked out, or the branch that has none yet. Source: gitrepository-layout(5).
-fn commit(git: &Path) -> Option<String> {
-    let head = std::fs::read_to_string(git.join("HEAD")).ok()?;
+fn commit(cache: &dyn StatCache, git: &Path) -> Option<String> {
+    let head = witness::text(cache, &git.join("HEAD"))?;
     let Some(name) = head.trim().strip_prefix("ref: ") else {
         return Some(head.trim().to_owned());
     };
-    let loose = std::fs::read_to_string(git.join(name)).ok();
+    let loose = witness::text(cache, &git.join(name));
     let packed = || {
-        let all = std::fs::read_to_string(git.join("packed-refs")).ok()?;
+        let all = witness::text(cache, &git.join("packed-refs"))?;
         let mut lines = all.lines().filter_map(|line| line.split_once(' '));
         lines
             .find(|(_, one)| *one == name)

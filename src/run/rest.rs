@@ -18,6 +18,7 @@ use crate::observe::Sight;
 use crate::plan::{self, Plan};
 use crate::report::made_of;
 use crate::report::summary::Summary;
+use crate::report::words;
 use crate::verdict::Verdict;
 
 /// A rehearsal may take so much of a run's time, and a short one is never felt.
@@ -78,7 +79,7 @@ pub fn of(graph: &Graph, planned: Planned, plan: &Plan, store: [u8; 32]) -> Opti
             not_needed: graph.len() as u64 - hit,
             ..Counts::default()
         },
-        saved_seconds: saved.sum(),
+        saved_seconds: words::total(saved),
         hits: plan.hits.clone(),
         store,
     })
@@ -107,16 +108,7 @@ pub fn rehearse(
     let sight = Sight::new(graph, setting.machine, setting.workspace, setting.store);
     let judge = Judge::new(graph, &sight, &observations);
     let history = History::before(setting.store, &setting.project.name, &summary.run);
-    let inputs = plan::Inputs {
-        graph,
-        selection: &options.selection,
-        forced: &options.forced,
-        sources: &observations.sources,
-        judge: &judge,
-        store: setting.store,
-        workspace: setting.workspace,
-        history: &history,
-    };
+    let inputs = plan::Inputs::new(judge, &options.selection, &options.forced, &history);
     let plan = plan::plan(&inputs)?;
     let planned = super::planned(setting, options, &plan, &history);
     let rests = finish::rests(graph, setting.workspace, options, &plan.contents)

@@ -44,7 +44,7 @@ use jalon_store::{Glance, LocalStore};
 
 use self::check::Checked;
 use self::format::{Kept, Snapshot};
-use crate::frontend::native::Source;
+use crate::frontend::Source;
 use crate::project::{Machine, Project};
 use crate::run::Materialise;
 use crate::run::rest::Rest;

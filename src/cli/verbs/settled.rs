@@ -6,8 +6,8 @@ use std::time::Instant;
 use jalon::event::Sink;
 use jalon::frontend;
 use jalon::run::rest::Rest;
-use jalon::trace::{Lost, Trace};
 use jalon::settled::{self, Asked, Listeners, Occasion, Question};
+use jalon::trace::{Lost, Trace};
 use jalon::workspace::PRIVATE_DIRECTORY;
 use jalon::workspace::lock::Lock;
 

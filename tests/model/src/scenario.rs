@@ -74,7 +74,10 @@ pub fn check(scenario: &Scenario, system: &mut dyn System) -> Result<(), String>
             compare
                 .step(&pipeline, &request, &plan, &observed)
                 .map_err(|what| {
-                    format!("step {number}, turn {turn}: {what}\n{}", observed.transcript)
+                    format!(
+                        "step {number}, turn {turn}: {what}\n{}",
+                        observed.transcript
+                    )
                 })?;
         }
     }
