@@ -51,7 +51,8 @@ pub fn project(common: &Common, witnesses: &Arc<Witnesses>) -> Result<Project, F
 
 /// The same, as if its definition held another text.
 pub fn project_as(common: &Common, path: &Path, text: String) -> Result<Project, Failure> {
-    frontend::native::load_text(&source(common)?, path, text).map_err(not_loaded)
+    let nobody = Arc::new(Witnesses::off());
+    frontend::native::load_text(&source(common)?, path, text, &nobody).map_err(not_loaded)
 }
 
 /// What is to be read.

@@ -211,9 +211,9 @@ mod tests {
             rewrite(&path, "other", "new").is_err(),
             "it is not what was read"
         );
-        assert_eq!(read(&path).expect("it is there"), "old");
+        assert_eq!(read(&path, &Witnesses::off()).expect("it is there"), "old");
         rewrite(&path, "old", "new").expect("it can be replaced");
-        assert_eq!(read(&path).expect("it is there"), "new");
+        assert_eq!(read(&path, &Witnesses::off()).expect("it is there"), "new");
         let mode = path.metadata().expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
         let names = std::fs::read_dir(scratch.path()).expect("it can be listed");

@@ -66,7 +66,7 @@ pub fn distribution(entry: &PathEntry) -> Option<(String, String)> {
 pub fn verify(programs: &Programs<'_>, environment: &str, name: &str) -> Vec<Installed> {
     let sites = places(programs, environment);
     let all = sites.iter().flat_map(|site| {
-        distributions(site)
+        distributions(programs.cache(), site)
             .into_iter()
             .map(move |(name, version, metadata)| (site, name, version, metadata))
     });

@@ -12,7 +12,7 @@ use jalon::observe::Sight;
 use jalon::plan;
 use jalon::repeat::{Compared, Comparer, Verdict, confirm};
 use jalon::report::words;
-use jalon::run::{Materialise, Options, Repeated, Repeats, Run, RunError, Setting};
+use jalon::run::{Ended, Materialise, Options, Repeated, Repeats, Run, RunError, Setting};
 use jalon::workspace::{PRIVATE_DIRECTORY, Workspace};
 use jalon_conf::pipeline::NodeId;
 
@@ -84,12 +84,14 @@ pub fn repeat(common: &Common, names: &[String]) -> Result<u8, Failure> {
         executor: &jalon::worker::process::Processes,
         lock: &lock,
         repeats: Some(&repeats),
+        witnesses: &session.witnesses,
+        store_state: None,
     };
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     if !common.json {
         sinks.push(ui::run_sink(common, std::io::stderr().is_terminal()));
     }
-    let summary = run
+    let Ended { summary, .. } = run
         .execute(&setting, &options, sinks)
         .map_err(|error| refused(&session, error))?;
     let answers = answers(common, &session, &asked, &repeats.into_seen())?;
