@@ -80,6 +80,7 @@ impl Fold<'_, '_> {
             gaps,
             host_bound,
             notes,
+            touched: self.touched,
             moved: self.moved,
             strays: self.strays,
             outside: self.outside,

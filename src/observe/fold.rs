@@ -61,6 +61,7 @@ pub struct Fold<'a, 'o> {
     pub(super) outside: Vec<String>,
     pub(super) trespasses: Vec<Trespass>,
     pub(super) moved: Option<String>,
+    pub(super) touched: Option<String>,
     real: FxHashMap<PathBuf, PathBuf>,
 }
 
@@ -112,6 +113,7 @@ impl<'a, 'o> Fold<'a, 'o> {
             outside: Vec::new(),
             trespasses: Vec::new(),
             moved: None,
+            touched: None,
             real: FxHashMap::default(),
         }
     }
@@ -208,7 +210,7 @@ impl<'a, 'o> Fold<'a, 'o> {
         let now = trace::stamp(sighting.path.as_os_str().as_bytes());
         if is_file && sighting.stamped && now != sighting.first {
             let name = String::from_utf8_lossy(path).into_owned();
-            self.moved.get_or_insert(name);
+            self.touched.get_or_insert(name);
         }
     }
 

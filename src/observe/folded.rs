@@ -26,6 +26,8 @@ pub struct Folded {
     pub host_bound: bool,
     /// Exemptions that applied.
     pub notes: Vec<String>,
+    /// Something declared that was written to meanwhile, even if it holds the same again.
+    pub touched: Option<String>,
     /// What moved while it was being used, if anything did.
     pub moved: Option<String>,
     /// Project files that it made, changed or took away, and that are no outputs.

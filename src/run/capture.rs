@@ -179,15 +179,14 @@ impl Shop<'_> {
         let unfit =
             unfit.or_else(|| unknown.then(|| "what its outputs held is not known".to_owned()));
         let derivation = &job.judged.derivation;
-        let kept =
-            is_cached(node).then(
-                || match unfit.or_else(|| self.moved(job, node).map(changed)) {
-                    Some(why) => Err(why),
-                    None => self
-                        .put(job, derivation, node, &mut record, observed.clone())
-                        .and_then(|()| self.put_settled(job, node, &record, observed)),
-                },
-            );
+        let kept = is_cached(node).then(|| {
+            match unfit.or_else(|| self.moved(job, node, folded.touched).map(changed)) {
+                Some(why) => Err(why),
+                None => self
+                    .put(job, derivation, node, &mut record, observed.clone())
+                    .and_then(|()| self.put_settled(job, node, &record, observed)),
+            }
+        });
         Ran {
             record,
             attempts: 1,
@@ -275,7 +274,7 @@ impl Shop<'_> {
     }
 
     /// Something declared that changed between its digest and now.
-    fn moved(&self, job: &Job, node: &Node) -> Option<String> {
+    fn moved(&self, job: &Job, node: &Node, touched: Option<String>) -> Option<String> {
         let graph = self.graph();
         let mut moved: Option<String> = None;
         for &(id, content) in &job.inputs {
@@ -299,6 +298,7 @@ impl Shop<'_> {
         if **code != now {
             moved.get_or_insert_with(|| "its code".to_owned());
         }
+        let moved = moved.or(touched);
         if let Some(what) = &moved {
             let text = format!(
                 "{what} changed while {} ran, so what it gave is not kept; run again",
