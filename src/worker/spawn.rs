@@ -157,6 +157,9 @@ extern "C" fn child(shared: *mut c_void) -> c_int {
             ok = install(shared.filter, shared.to);
             shared.filter_failed = !ok;
         }
+        // Now and not by the exec: it holds copies of all that we have open, among them its own listener and our
+        // locks, and if we are killed before the exec nobody answers it. Then its exec must fail, not wait.
+        close_all();
         if ok {
             let mut none: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&raw mut none);
@@ -169,6 +172,18 @@ extern "C" fn child(shared: *mut c_void) -> c_int {
         }
         shared.error = *libc::__errno_location();
         libc::_exit(127)
+    }
+}
+
+/// Closes everything but the standard streams.
+unsafe fn close_all() {
+    // SAFETY: closes numbers; those that are not open are refused. `close_range` is there from Linux 5.9 on.
+    unsafe {
+        if libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) != 0 {
+            for fd in 3..4096 {
+                libc::close(fd);
+            }
+        }
     }
 }
 
@@ -214,8 +229,7 @@ unsafe fn install(filter: *const libc::sock_fprog, to: RawFd) -> bool {
         if listener < 0 {
             listener = attempt(LISTEN);
         }
-        // Ours alone from now on: a child that held it too would wait for itself if we were killed before its exec.
-        listener >= 0 && send(listener as RawFd, to) && libc::close(listener as RawFd) == 0
+        listener >= 0 && send(listener as RawFd, to)
     }
 }
 
