@@ -196,3 +196,13 @@ fn doctor_completions_and_man_pages() {
         );
     }
 }
+
+#[test]
+fn gc_of_a_store_that_is_not_there_has_nothing_to_do() {
+    let project = Project::fixture();
+    project.jalon(&["gc"]).expect(0);
+    assert!(!project.store().exists(), "looking leaves no store behind");
+    project.jalon(&["gc", "--yes", "--max-size", "0"]).expect(0);
+    let found = project.json(&["doctor", "--json"]).to_string();
+    assert!(!found.contains("read-only"), "{found}");
+}

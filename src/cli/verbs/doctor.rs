@@ -84,11 +84,14 @@ pub fn doctor(common: &Common) -> Result<u8, Failure> {
                 );
             }
             let place = session.store.path().display().to_string();
-            let writable = !session.store.is_read_only();
-            let found = format!(
-                "{place}, {}",
-                if writable { "writable" } else { "read-only" }
-            );
+            let absent = !session.store.path().exists();
+            let writable = absent || !session.store.is_read_only();
+            let state = match (absent, writable) {
+                (true, _) => "made by the first run",
+                (_, true) => "writable",
+                _ => "read-only",
+            };
+            let found = format!("{place}, {state}");
             say(
                 "store",
                 writable,

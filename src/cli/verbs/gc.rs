@@ -23,9 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Collects, or says what would be collected.
 pub fn gc(common: &Common, args: &GcArgs) -> Result<u8, Failure> {
-    let session = Session::open(common, false)?;
-    pins(&session, args)?;
     let pinning = !args.pin.is_empty() || !args.unpin.is_empty();
+    let session = Session::open(common, args.yes || pinning)?;
+    pins(&session, args)?;
     let collecting = args.yes || args.max_size.is_some() || args.max_age.is_some();
     if pinning && !collecting {
         return Ok(exit::DONE);
