@@ -4,11 +4,13 @@
 //! [`Derivation`]. Knows nothing of disk, store or schedule. Never in it: secrets, variables that are only
 //! passed on, tags, groups, resources, retries, timeouts, whether bytes are kept, the project's place.
 
+use jalon_conf::Format;
 use jalon_conf::pipeline::{Command, Node, Piece, RunField, Shape};
 use jalon_conf::value::Value;
 use jalon_store::action::{Derivation, Field, FieldValue};
 use jalon_store::content::Content;
 
+use crate::function::Function;
 use crate::graph::Graph;
 
 /// The number of this list; a change of meaning changes it, and so every key.
@@ -62,10 +64,21 @@ pub struct Facts<'a> {
     pub ambient: &'a Ambient,
     /// Declared code files: project-relative path and content.
     pub code: &'a [(String, Content)],
+    /// The function that it is, if it is one.
+    pub function: Option<Called<'a>>,
     /// The contents of what it reads, in the order of [`Graph::reads`].
     pub inputs: &'a [&'a Content],
     /// What its stateful outputs hold, by alias.
     pub state: &'a [(String, Option<Content>)],
+}
+
+/// A Python function, and who calls it.
+#[derive(Debug, Clone, Copy)]
+pub struct Called<'a> {
+    /// The function.
+    pub function: &'a Function,
+    /// The interpreter, by a name that is the same elsewhere; its version is seen when it is executed.
+    pub interpreter: Option<&'a str>,
 }
 
 /// The derivation of a node.
@@ -86,6 +99,9 @@ pub fn derivation(graph: &Graph, node: &Node, facts: Facts<'_>) -> Derivation {
     }
     for (path, content) in facts.code {
         list.content(field::CODE, path, content);
+    }
+    if let Some(called) = facts.function {
+        call(&mut list, graph, node, called);
     }
     for (path, value) in &node.params {
         leaves(&mut list, path, value);
@@ -113,7 +129,13 @@ pub fn derivation(graph: &Graph, node: &Node, facts: Facts<'_>) -> Derivation {
             Shape::Any => "any",
             Shape::File | Shape::Glob => "file",
         };
-        list.json(field::OUT, &output.alias, &[&artifact.path, shape]);
+        match (&node.command, artifact.format) {
+            (Command::Call(_), Some(format)) => {
+                let described = [&*artifact.path, shape, format.word()];
+                list.json(field::OUT, &output.alias, &described);
+            }
+            _ => list.json(field::OUT, &output.alias, &[&artifact.path, shape]),
+        }
     }
     Derivation::new(list.fields)
 }
@@ -187,6 +209,35 @@ fn command(list: &mut List, node: &Node) {
                 list.text(field::COMMAND, &format!("line {}", position + 1), line);
             }
         }
+        Command::Call(call) => list.text(field::COMMAND, "function", &call.function),
+    }
+}
+
+/// What decides what a function does: its definitions, where modules are found, who calls it, and in which forms it
+/// is given its inputs.
+fn call(list: &mut List, graph: &Graph, node: &Node, called: Called<'_>) {
+    let search: Vec<&str> = graph
+        .pipeline()
+        .python_path
+        .iter()
+        .map(|it| &**it)
+        .collect();
+    list.json(field::COMMAND, "python path", &search);
+    if let Some(interpreter) = called.interpreter {
+        list.text(field::COMMAND, "python", interpreter);
+    }
+    for input in &node.inputs {
+        let formats = input.artifacts.iter().map(|&id| graph.artifact(id).format);
+        let words: Vec<&str> = formats
+            .map(|format| format.map_or("path", Format::word))
+            .collect();
+        list.json(field::COMMAND, &format!("form of {}", input.alias), &words);
+    }
+    for (name, digest) in &called.function.parts {
+        list.push(field::CODE, name, FieldValue::Digest(*digest.as_bytes()));
+    }
+    for (path, content) in &called.function.natives {
+        list.content(field::CODE, path, content);
     }
 }
 

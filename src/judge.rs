@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use jalon_conf::pipeline::{ArtifactId, Cache, Node, NodeId};
+use jalon_conf::pipeline::{ArtifactId, Cache, Command, Node, NodeId};
 use jalon_store::action::{Derivation, PathEntry, PathSet, Seen, strong_key};
 use jalon_store::content::Content;
 use jalon_store::digest::{ActionKey, WeakKey};
@@ -16,7 +16,8 @@ use jalon_store::tree::Entry;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use crate::action::{self, Ambient, Facts};
+use crate::action::{self, Ambient, Called, Facts};
+use crate::function::{self, Function, Functions, Interpreter, Uncallable};
 use crate::graph::Graph;
 use crate::observe::{Finding, Sight, undeclared};
 use crate::workspace::{ObserveError, Workspace};
@@ -57,6 +58,8 @@ pub struct Observations {
     pub sources: Vec<Option<Content>>,
     /// By node: declared code files.
     pub code: Vec<Arc<Vec<(String, Content)>>>,
+    /// Python functions.
+    pub functions: Functions,
     /// The machine.
     pub ambient: Ambient,
 }
@@ -66,7 +69,7 @@ pub struct Observations {
 pub struct Unobserved {
     /// Where it was declared.
     pub at: jalon_conf::diagnostic::Location,
-    /// `source`, `code`, `output`.
+    /// `source`, `code`, `output`, `function`.
     pub what: &'static str,
     /// The source's name or the code pattern.
     pub name: String,
@@ -83,9 +86,10 @@ pub struct Unobserved {
 pub fn observe(
     graph: &Graph,
     selected: &[bool],
-    workspace: &Workspace,
+    sight: &Sight<'_>,
     ambient: Ambient,
 ) -> Result<Observations, Vec<Unobserved>> {
+    let workspace = sight.workspace;
     let chosen = || {
         (0..graph.len() as u32)
             .map(NodeId)
@@ -155,6 +159,10 @@ pub fn observe(
         }
     }
     missed.extend(leaving(graph, chosen(), workspace));
+    let functions = function::observe(graph, chosen(), sight).unwrap_or_else(|wrong| {
+        missed.extend(wrong.into_iter().filter_map(|one| uncallable(graph, one)));
+        Functions::default()
+    });
     if !missed.is_empty() {
         missed.sort_by(|a, b| (&a.at.file, a.at.offset).cmp(&(&b.at.file, b.at.offset)));
         return Err(missed);
@@ -169,7 +177,21 @@ pub fn observe(
     Ok(Observations {
         sources,
         code,
+        functions,
         ambient,
+    })
+}
+
+fn uncallable(graph: &Graph, one: Uncallable) -> Option<Unobserved> {
+    let Command::Call(call) = &graph.node(one.node).command else {
+        return None;
+    };
+    Some(Unobserved {
+        at: call.at.clone(),
+        what: "function",
+        name: call.function.clone(),
+        error: ObserveError::Uncallable(one.message, one.help),
+        obtain: None,
     })
 }
 
@@ -282,14 +304,30 @@ impl<'a> Judge<'a> {
         &self.observations.code[id.0 as usize]
     }
 
+    /// The Python function of a node, if it is one, as it was when observed.
+    pub fn function(&self, id: NodeId) -> Option<&Arc<Function>> {
+        self.observations.functions.get(id)
+    }
+
+    /// Who calls functions.
+    pub fn interpreter(&self) -> Option<&Interpreter> {
+        self.observations.functions.interpreter.as_ref()
+    }
+
     /// The recipe of a node whose inputs have these contents, in the order of [`Graph::reads`].
     fn derivation(&self, id: NodeId, inputs: &[&Content], state: &State) -> Derivation {
         let code = &self.observations.code[id.0 as usize];
         let narrowed = self.narrowed(id, inputs);
         let inputs: Vec<&Content> = narrowed.iter().collect();
+        let functions = &self.observations.functions;
+        let function = functions.get(id).map(|function| Called {
+            function,
+            interpreter: functions.interpreter.as_ref().map(|one| one.name.as_str()),
+        });
         let facts = Facts {
             ambient: &self.observations.ambient,
             code,
+            function,
             inputs: &inputs,
             state,
         };

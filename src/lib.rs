@@ -10,6 +10,7 @@ pub mod compare;
 pub mod event;
 pub mod explain;
 pub mod frontend;
+pub mod function;
 pub mod graph;
 pub mod history;
 pub mod judge;

@@ -80,7 +80,7 @@ pub fn readings(
             }
             let mut reading = Reading::of_event(&run, key, traced, undeclared);
             reading.complete(store)?;
-            let declared = Declared::new(workspace, graph, node);
+            let declared = Declared::new(workspace, graph, node, &[]);
             reading
                 .undeclared
                 .retain(|path| !Declared::covers(&declared.reads, path.as_bytes()));

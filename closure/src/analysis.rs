@@ -110,9 +110,17 @@ impl<S: Sources> Analysis<S> {
             .filter_map(|&id| self.modules.get(id).path());
         let mut natives: Vec<String> = natives.map(str::to_owned).collect();
         natives.sort();
+        let imported = reached
+            .imported
+            .iter()
+            .filter_map(|&id| self.modules.get(id).path());
+        let mut files: Vec<String> = imported.map(str::to_owned).collect();
+        files.sort();
+        files.dedup();
         Closure {
             parts,
             natives,
+            files,
             elsewhere: reached
                 .elsewhere
                 .into_iter()
@@ -129,6 +137,7 @@ impl<S: Sources> Analysis<S> {
         Closure {
             parts: Vec::new(),
             natives: Vec::new(),
+            files: Vec::new(),
             elsewhere: vec![Elsewhere {
                 module: known::top(module).to_owned(),
                 place: Place {

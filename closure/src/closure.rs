@@ -14,6 +14,9 @@ pub struct Closure {
     pub parts: Vec<Part>,
     /// Compiled modules that count by their contents: paths relative to the project.
     pub natives: Vec<String>,
+    /// The files of all modules that are imported on the way, compiled ones included: what Python reads of them
+    /// is what the parts and the natives stand for. Paths relative to the project, sorted.
+    pub files: Vec<String>,
     /// Modules of distributions that are imported on the way, by their first name; the standard library's
     /// are left out. Sorted.
     pub elsewhere: Vec<Elsewhere>,
@@ -79,6 +82,18 @@ pub enum Reach {
     Documentation,
     /// The source text of the modules reached, comments and all.
     Text,
+}
+
+impl std::fmt::Display for Reach {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Module(name) => write!(f, "all of {name}"),
+            Self::Package(name) => write!(f, "all modules of {name}"),
+            Self::Project => f.write_str("all modules of the project"),
+            Self::Documentation => f.write_str("documentation strings"),
+            Self::Text => f.write_str("comments and layout"),
+        }
+    }
 }
 
 /// What the answers of an analysis rest on. While none of it changes, neither do they.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::diagnostic::Location;
+use crate::format::Format;
 use crate::name::{Instance, Selector};
 use crate::value::Value;
 
@@ -40,6 +41,10 @@ pub struct Pipeline {
     pub caches: Vec<String>,
     /// `[pipeline] allow_outside`.
     pub allow_outside: bool,
+    /// `[pipeline] python`: the interpreter of functions, where one is named.
+    pub python: Option<(String, Location)>,
+    /// `[pipeline] python_path`: project-relative directories in which the modules of functions are found.
+    pub python_path: Vec<String>,
     /// Every artifact instance, sources included.
     pub artifacts: Vec<Artifact>,
     /// Every node instance, in definition order, matrix instances in matrix order.
@@ -75,6 +80,8 @@ pub struct Artifact {
     pub keep: Keep,
     /// What reports make of it.
     pub kind: Kind,
+    /// In which form a function's value lies there; `None` where it has to do with the path itself.
+    pub format: Option<Format>,
     /// Its producer goes on from what lies there: it is not removed before a run, and what it held
     /// is part of the key.
     pub stateful: bool,
@@ -98,6 +105,16 @@ pub enum Shape {
     /// A file or a directory, as found: a source written without a trailing `/` or a wildcard, or an
     /// output whose definition does not say.
     Any,
+}
+
+impl Shape {
+    /// The form of the value at a path: a directory or a pattern is no one value.
+    pub(crate) fn format(self, path: &str) -> Option<Format> {
+        match self {
+            Shape::File | Shape::Any => Format::of(path),
+            Shape::Directory | Shape::Glob => None,
+        }
+    }
 }
 
 /// Whether an output's bytes outlive the run.
@@ -183,6 +200,18 @@ pub enum Command {
     /// Commands that go, one after the other until one fails, to the shell that the caller uses
     /// (`$SHELL`, else `/bin/sh`), each to a shell of its own.
     Lines(Vec<String>),
+    /// A Python function.
+    Call(Call),
+}
+
+/// A Python function that is a node: its arguments are the node's inputs, parameters and matrix values by name,
+/// its results the outputs that it does not take as arguments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// `package.module:function`.
+    pub function: String,
+    /// Where it was named.
+    pub at: Location,
 }
 
 /// One element of an array command.

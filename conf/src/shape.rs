@@ -2,6 +2,8 @@
 //!
 //! Knows the form of each key, nothing of how they hang together (see `lower`).
 
+use crate::format::KINDS;
+
 /// The form of a value.
 #[derive(Debug)]
 pub(crate) enum Shape {
@@ -123,8 +125,8 @@ const OUT: Shape = Shape::Map(
                 ),
                 field(
                     "kind",
-                    &Shape::Word(&["data", "metrics", "plot"]),
-                    "How reports read it.",
+                    &Shape::Word(KINDS),
+                    "How reports read it, or in which form a function's result lies in it.",
                 ),
             ]),
         ],
@@ -144,8 +146,8 @@ const NODE: Shape = Shape::Table(&[
     ),
     field(
         "call",
-        &Shape::Later("Python functions (`call`) are"),
-        "Not supported yet.",
+        &Shape::Text,
+        "A Python function, in place of a command: \"package.module:function\".",
     ),
     field("code", &TEXTS, "Files and globs the command is made of."),
     field("in", &IN, "Artifacts it reads."),
@@ -285,6 +287,16 @@ const PIPELINE: Shape = Shape::Table(&[
         "caches",
         &TEXTS,
         "Files and globs that tools keep for themselves: neither dependencies nor results.",
+    ),
+    field(
+        "python",
+        &Shape::Text,
+        "The interpreter of functions (`call`).",
+    ),
+    field(
+        "python_path",
+        &TEXTS,
+        "Directories in which the modules of functions are found.",
     ),
     field(
         "allow_outside",

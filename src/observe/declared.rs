@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use jalon_conf::pipeline::{ArtifactId, NodeId};
+use jalon_store::content::Content;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::territory::{parents, trimmed};
@@ -26,8 +27,13 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// Of a node, by what its patterns match now.
-    pub fn new(workspace: &Workspace, graph: &Graph, id: NodeId) -> Declared {
+    /// Of a node, by what its patterns match now. `modules` are the files of its function.
+    pub fn new(
+        workspace: &Workspace,
+        graph: &Graph,
+        id: NodeId,
+        modules: &[(String, Content)],
+    ) -> Declared {
         let node = graph.node(id);
         let bytes = |path: &str| trimmed(path.as_bytes()).to_vec();
         let mut reads = FxHashSet::default();
@@ -54,6 +60,7 @@ impl Declared {
             let files = workspace.code(pattern).unwrap_or_default();
             reads.extend(files.iter().map(|(path, _)| bytes(path)));
         }
+        reads.extend(modules.iter().map(|(path, _)| bytes(path)));
         let outputs = node
             .outputs
             .iter()

@@ -23,16 +23,21 @@ use super::sight::Sight;
 use crate::graph::Graph;
 use crate::worker::observed::{Kind, Observed, Sighting, Uses};
 use crate::worker::trace;
+use crate::workspace::PRIVATE_DIRECTORY;
 
-/// Folds. `words` gives the files that a glob source stands for, `value` the content of an output in this run.
+/// Folds. `modules` are the files of the node's function, `value` gives the content of an output in this run.
 pub fn fold(
     sight: &Sight<'_>,
     graph: &Graph,
     id: NodeId,
+    modules: &[(String, Content)],
     observed: &Observed,
     value: &(dyn Fn(ArtifactId) -> Option<Content> + Sync),
 ) -> Folded {
-    let mut fold = Fold::new(sight, graph, id, observed);
+    // What is found by other ways than the text tells counts by its file, and so does all that it may use.
+    let modules = if observed.dynamic { &[] } else { modules };
+    let declared = Declared::new(sight.workspace, graph, id, modules);
+    let mut fold = Fold::new(sight, graph, declared, observed);
     for sighting in &observed.sightings {
         fold.take(sighting);
     }
@@ -66,7 +71,12 @@ pub struct Fold<'a, 'o> {
 }
 
 impl<'a, 'o> Fold<'a, 'o> {
-    fn new(sight: &'a Sight<'a>, graph: &'a Graph, id: NodeId, observed: &'o Observed) -> Self {
+    fn new(
+        sight: &'a Sight<'a>,
+        graph: &'a Graph,
+        declared: Declared,
+        observed: &'o Observed,
+    ) -> Self {
         let sightings = observed.sightings.iter();
         let sightings = sightings.map(|one| (one.path.as_path(), one)).collect();
         let made = observed.sightings.iter();
@@ -100,7 +110,7 @@ impl<'a, 'o> Fold<'a, 'o> {
         Fold {
             sight,
             graph,
-            declared: Declared::new(sight.workspace, graph, id),
+            declared,
             rules: &sight.rules,
             sightings,
             made,
@@ -508,6 +518,8 @@ impl<'a, 'o> Fold<'a, 'o> {
                 places.entry(directory).or_default().insert(name.as_bytes());
             }
         }
+        let private = self.rules.root.join(PRIVATE_DIRECTORY);
+        places.retain(|directory, _| !directory.starts_with(&private));
         for (directory, names) in places {
             let names: Vec<&[u8]> = names.into_iter().collect();
             if let Some((site, rest)) = self.packages(directory) {

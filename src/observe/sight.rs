@@ -49,6 +49,8 @@ pub struct Sight<'a> {
     pub rules: Rules,
     /// Programs and their versions.
     pub programs: Programs<'a>,
+    /// `$VIRTUAL_ENV`: the Python environment that is active.
+    pub virtual_env: Option<PathBuf>,
     known: RwLock<FxHashMap<PathEntry, Option<Seen>>>,
 }
 
@@ -80,6 +82,9 @@ impl<'a> Sight<'a> {
             store,
             territory: Territory::new(graph),
             programs: Programs::new(&rules.root, variable("PATH"), store, workspace.cache()),
+            virtual_env: variable("VIRTUAL_ENV")
+                .filter(|place| !place.is_empty())
+                .map(|place| rules.root.join(place)),
             rules,
             known: RwLock::default(),
         }

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use jalon_conf::pipeline::NodeId;
+use jalon_store::content::Content;
 
 use super::declared::Declared;
 use super::python;
@@ -27,10 +28,15 @@ pub struct Strict<'a> {
 
 impl<'a> Strict<'a> {
     /// Of a node.
-    pub fn new(sight: &'a Sight<'a>, graph: &Graph, id: NodeId) -> Strict<'a> {
+    pub fn new(
+        sight: &'a Sight<'a>,
+        graph: &Graph,
+        id: NodeId,
+        modules: &[(String, Content)],
+    ) -> Strict<'a> {
         Strict {
             sight,
-            declared: Declared::new(sight.workspace, graph, id),
+            declared: Declared::new(sight.workspace, graph, id, modules),
             installed: sight.programs.installed(),
         }
     }

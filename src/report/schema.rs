@@ -90,6 +90,7 @@ fn explanation() -> Value {
     let one = json!({
         "schema": 1, "node": "train", "verdict": Verdict::Run, "reason": "code", "key": "d".repeat(64),
         "compared_with": {"run": "01KA", "key": "e".repeat(64)}, "differences": [difference],
+        "widened": [{"to": "all of pkg.x", "where": "pkg/x.py:3", "why": "a module whose name is computed is imported"}],
     });
     let mut all = one.clone();
     all["others"] = json!([one]);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jalon_conf::Value;
-use jalon_conf::pipeline::{ArtifactId, Isolation, Node, NodeId};
+use jalon_conf::pipeline::{ArtifactId, Command, Isolation, Node, NodeId};
 use jalon_store::LocalStore;
 use jalon_store::content::Content;
 use jalon_store::digest::BlobDigest;
@@ -350,7 +350,7 @@ impl Shop<'_> {
         let mut transcript = Transcript::new(spool.join(format!("{}.out", job.node.0)));
         let sight = self.judge.sight();
         let strict = (node.isolation == Isolation::Strict)
-            .then(|| Strict::new(sight, self.graph(), job.node));
+            .then(|| Strict::new(sight, self.graph(), job.node, self.modules(job.node)));
         let (system, ours) = (Rules::system(), sight.rules.ours());
         let trace = Trace {
             system: &system,
@@ -441,11 +441,20 @@ impl Shop<'_> {
                 "",
             ))
         })?;
+        let call = match &node.command {
+            Command::Call(call) => self.call(node, call, &inputs).map_err(|error| {
+                let message = format!("the function cannot be called: {error}");
+                Some(Failure::new("workspace", message, ""))
+            })?,
+            _ => None,
+        };
+        let is_call = call.is_some();
         let words = Words {
             inputs: &inputs,
             outputs: &outputs,
             params_file: params.as_deref(),
             shell: self.shell(),
+            call,
             run: None,
         };
         let argv = render::argv(&node.command, &words);
@@ -459,6 +468,10 @@ impl Shop<'_> {
                 "set the variable where jalon is started",
             ))
         })?;
+        if is_call {
+            // Else the order of a set of names differs from run to run, and so does what is made of it.
+            env.entry("PYTHONHASHSEED".into()).or_insert("0".into());
+        }
         self.ask_python(node, &argv, &mut env).map_err(|error| {
             Some(Failure::new(
                 "workspace",

@@ -298,6 +298,12 @@ impl Shop<'_> {
         if **code != now {
             moved.get_or_insert_with(|| "its code".to_owned());
         }
+        let modules = self.modules(job.node);
+        for (path, content) in modules {
+            if self.workspace.current(path).ok().flatten() != Some(*content) {
+                moved.get_or_insert_with(|| path.clone());
+            }
+        }
         let moved = moved.or(touched);
         if let Some(what) = &moved {
             let text = format!(

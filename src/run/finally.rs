@@ -63,6 +63,7 @@ fn one(
         outputs: &[],
         params_file: None,
         shell: None,
+        call: None,
         run: Some(&field),
     };
     let argv = render::argv(&finally.command, &words);

@@ -5,6 +5,7 @@
 
 pub mod attempt;
 mod bus;
+mod call;
 mod capture;
 mod checkpoint;
 mod drive;
@@ -239,14 +240,10 @@ impl Run {
         if !beyond.is_empty() {
             return Err(RunError::Beyond(beyond));
         }
-        let observations = judge::observe(
-            graph,
-            &options.selection.selected,
-            setting.workspace,
-            setting.ambient.clone(),
-        )
-        .map_err(RunError::Unobserved)?;
         let sight = Sight::new(graph, setting.machine, setting.workspace, setting.store);
+        let selected = &options.selection.selected;
+        let observations = judge::observe(graph, selected, &sight, setting.ambient.clone())
+            .map_err(RunError::Unobserved)?;
         let judge = Judge::new(graph, &sight, &observations);
         let history = History::before(setting.store, &project.name, &self.id);
         let inputs = plan::Inputs::new(judge, &options.selection, &options.forced, &history);
@@ -260,7 +257,7 @@ impl Run {
                 return Err(RunError::Locked(would));
             }
         }
-        let lacks = preflight::lacks(project, setting.machine, &plan);
+        let lacks = preflight::lacks(project, setting.machine, &plan, judge.interpreter());
         if !lacks.is_empty() {
             return Err(RunError::Unequipped(lacks));
         }

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use jalon_conf::pipeline::{ArtifactId, Isolation, Node, Undeclared};
+use jalon_conf::pipeline::{ArtifactId, Isolation, Node, NodeId, Undeclared};
 use jalon_store::action::{PathEntry, PathSet, Seen};
 use jalon_store::content::Content;
 use jalon_store::digest::WeakKey;
@@ -24,6 +24,12 @@ use crate::workspace::PRIVATE_DIRECTORY;
 const SETS: usize = 8;
 
 impl Shop<'_> {
+    /// The files of the function that a node is.
+    pub(super) fn modules(&self, node: NodeId) -> &[(String, Content)] {
+        let function = self.judge.function(node);
+        function.map_or(&[], |function| &function.files)
+    }
+
     /// Whether this node's executions are to be observed.
     pub(super) fn traces(node: &Node) -> bool {
         node.isolation != Isolation::None
@@ -116,6 +122,7 @@ impl Shop<'_> {
             self.judge.sight(),
             self.graph(),
             job.node,
+            self.modules(job.node),
             observed,
             &values,
         );

@@ -10,6 +10,7 @@ use std::path::Path;
 use jalon_conf::diagnostic::Location;
 use jalon_conf::pipeline::{Command, Node, Piece};
 
+use crate::function::Interpreter;
 use crate::plan::Plan;
 use crate::project::{Machine, Project};
 use crate::verdict::Verdict;
@@ -18,7 +19,7 @@ use crate::worker::mask::Mask;
 /// A secret or a program that is not to be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lack {
-    /// `secret` or `program`.
+    /// `secret`, `program` or `interpreter`.
     pub what: &'static str,
     /// Its name.
     pub name: String,
@@ -29,13 +30,27 @@ pub struct Lack {
 }
 
 /// Everything that is lacking, in definition order.
-pub fn lacks(project: &Project, machine: &Machine, plan: &Plan) -> Vec<Lack> {
+pub fn lacks(
+    project: &Project,
+    machine: &Machine,
+    plan: &Plan,
+    interpreter: Option<&Interpreter>,
+) -> Vec<Lack> {
     let pipeline = project.graph.pipeline();
     let mut lacks = Vec::new();
     for (node, verdict) in pipeline.nodes.iter().zip(&plan.verdicts) {
         if matches!(verdict, Verdict::Run | Verdict::Maybe) {
             let name = node.name.to_string();
             secrets(&node.secrets, &name, machine, &mut lacks);
+            if let (Command::Call(_), None) = (&node.command, interpreter) {
+                let named = pipeline.python.as_ref();
+                lacks.push(Lack {
+                    what: "interpreter",
+                    name: named.map_or_else(|| "python3".to_owned(), |(name, _)| name.clone()),
+                    node: name.clone(),
+                    at: named.map_or_else(|| node.at.clone(), |(_, at)| at.clone()),
+                });
+            }
             if let Some(program) = lacking_program(project, machine, node) {
                 lacks.push(Lack {
                     what: "program",

@@ -17,6 +17,8 @@ pub struct Words<'a> {
     pub params_file: Option<&'a str>,
     /// The shell that the caller uses.
     pub shell: Option<&'a OsStr>,
+    /// What calls the function, where it is one.
+    pub call: Option<Vec<OsString>>,
     /// Facts of the run, in `finally`.
     pub run: Option<&'a dyn Fn(RunField) -> String>,
 }
@@ -45,6 +47,7 @@ pub fn argv(command: &Command, words: &Words<'_>) -> Vec<OsString> {
             .flat_map(|element| arguments(element, words))
             .collect(),
         Command::Lines(lines) => in_shells(lines, words.shell),
+        Command::Call(_) => words.call.clone().unwrap_or_default(),
     }
 }
 
@@ -116,6 +119,6 @@ pub fn wants_params_file(command: &Command) -> bool {
     match command {
         Command::Shell(pieces) => pieces.iter().any(is),
         Command::Exec(words) => words.iter().any(|word| word.pieces.iter().any(is)),
-        Command::Lines(_) => false,
+        Command::Lines(_) | Command::Call(_) => false,
     }
 }

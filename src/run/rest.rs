@@ -100,12 +100,12 @@ pub fn rehearse(
     let state = setting.store.state()?;
     setting.store.refresh()?;
     let selected = &options.selection.selected;
-    let observed = judge::observe(graph, selected, setting.workspace, setting.ambient.clone());
+    // Eyes that have seen nothing yet, so that every look is taken again.
+    let sight = Sight::new(graph, setting.machine, setting.workspace, setting.store);
+    let observed = judge::observe(graph, selected, &sight, setting.ambient.clone());
     let Ok(observations) = observed else {
         return Ok(None);
     };
-    // Eyes that have seen nothing yet, so that every look is taken again.
-    let sight = Sight::new(graph, setting.machine, setting.workspace, setting.store);
     let judge = Judge::new(graph, &sight, &observations);
     let history = History::before(setting.store, &setting.project.name, &summary.run);
     let inputs = plan::Inputs::new(judge, &options.selection, &options.forced, &history);

@@ -134,6 +134,8 @@ pub struct Observed {
     pub sightings: Vec<Sighting>,
     /// Modules that a language runtime looked for in directories, found or not: the directory and the name.
     pub modules: Vec<PathBuf>,
+    /// A language runtime found code by other ways than the code's text tells.
+    pub dynamic: bool,
     /// It opened a socket to a network.
     pub network: bool,
     /// Uses of paths that belong to the system.
@@ -147,6 +149,7 @@ impl Observed {
             extent: Extent::None(why.into()),
             sightings: Vec::new(),
             modules: Vec::new(),
+            dynamic: false,
             network: false,
             system: 0,
         }

@@ -68,6 +68,8 @@ pub enum ObserveError {
     Ingest(IngestError),
     /// What a node is to write would not be written in the project.
     Outside(Outside),
+    /// A function is not there or cannot be called so: what is wrong, and what to do.
+    Uncallable(String, String),
 }
 
 impl std::fmt::Display for ObserveError {
@@ -81,6 +83,7 @@ impl std::fmt::Display for ObserveError {
             ObserveError::Walk(path, error) => write!(f, "cannot read {}: {error}", path.display()),
             ObserveError::Ingest(error) => error.fmt(f),
             ObserveError::Outside(outside) => outside.fmt(f),
+            ObserveError::Uncallable(why, _) => f.write_str(why),
         }
     }
 }

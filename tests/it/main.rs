@@ -6,6 +6,7 @@
 mod project;
 
 mod architecture;
+mod call;
 mod check;
 mod collection;
 mod concurrency;

@@ -9,6 +9,7 @@ use super::stages::{Out, Stage};
 use super::tracked::Tracked;
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
+use crate::format::Format;
 use crate::name::Instance;
 use crate::pipeline::{Artifact, ArtifactId, Input, Keep, Kind, NodeId, Shape};
 use crate::place::{At, clamp};
@@ -108,6 +109,7 @@ impl Catalog {
             producer: Some(producer),
             keep: Keep::Store,
             kind,
+            format: Format::of(&out.path),
             stateful: out.persist,
             except: Vec::new(),
             obtain: None,
@@ -186,6 +188,7 @@ impl Catalog {
             producer: None,
             keep: Keep::Store,
             kind: Kind::Data,
+            format: pattern.as_ref().map_or_else(|| Format::of(name), |_| None),
             stateful: false,
             except: made.collect(),
             obtain: self.obtained(path),

@@ -90,6 +90,8 @@ pub(super) fn pipeline(
         programs: Programs::Version,
         caches: Vec::new(),
         allow_outside: outside,
+        python: None,
+        python_path: Vec::new(),
         artifacts,
         nodes: built,
         finally: Vec::new(),

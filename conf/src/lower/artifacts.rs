@@ -7,6 +7,7 @@ use super::draft::Draft;
 use super::paths::{clean, clean_written, is_glob};
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
+use crate::format::Format;
 use crate::name::Instance;
 use crate::pipeline::{Artifact, ArtifactId, Keep, Kind, NodeId, Shape};
 use crate::place::{At, clamp};
@@ -39,6 +40,7 @@ struct Written<'a> {
     path: Option<(&'a str, At)>,
     keep: Keep,
     kind: Kind,
+    format: Option<Format>,
 }
 
 /// Declares sources, then every output of every draft.
@@ -92,6 +94,7 @@ fn source(cx: &Context<'_>, entry: &Entry, catalog: &mut Catalog, findings: &mut
     }
     let artifact = Artifact {
         name: Instance::new(&entry.key),
+        format: shape.format(&path.text),
         path: path.text,
         shape,
         producer: None,
@@ -111,6 +114,7 @@ fn written(entry: &Entry) -> Written<'_> {
         path: None,
         keep: Keep::Store,
         kind: Kind::Data,
+        format: None,
     };
     match &entry.item.raw {
         Raw::Text(text) => written.path = Some((text, entry.item.at)),
@@ -119,7 +123,9 @@ fn written(entry: &Entry) -> Written<'_> {
             if table.get("keep").and_then(|i| i.text()) == Some("run") {
                 written.keep = Keep::Run;
             }
-            written.kind = match table.get("kind").and_then(|i| i.text()) {
+            let kind = table.get("kind").and_then(|i| i.text());
+            written.format = kind.and_then(Format::named);
+            written.kind = match kind {
                 Some("metrics") => Kind::Metrics,
                 Some("plot") => Kind::Plot,
                 _ => Kind::Data,
@@ -162,18 +168,20 @@ fn outputs(
             catalog.broken(key);
             continue;
         };
+        let shape = if path.directory {
+            Shape::Directory
+        } else {
+            Shape::File
+        };
         let id = catalog.add(
             Artifact {
                 name: Instance {
                     base: key.clone(),
                     matrix: values.clone(),
                 },
+                format: out.format.or_else(|| shape.format(&path.text)),
                 path: path.text,
-                shape: if path.directory {
-                    Shape::Directory
-                } else {
-                    Shape::File
-                },
+                shape,
                 producer: Some(NodeId(draft.first + clamp(index))),
                 keep: out.keep,
                 kind: out.kind,

@@ -4,6 +4,7 @@
 //! said in one pass; the caller throws the pipeline away if there was one.
 
 mod artifacts;
+mod call;
 mod command;
 pub(crate) mod cycle;
 mod draft;
@@ -86,6 +87,8 @@ pub(crate) fn lower(
     overwritten::check(&claims, &nodes, wanted, findings);
     cycle::check(&nodes, &catalog.artifacts, findings);
     let caches = caches(own, findings);
+    let python = call::interpreter(&cx, own, findings);
+    let python_path = call::search_path(&cx, own, findings);
     let finally = ends::finally(&cx, findings);
     let hooks = ends::hooks(&cx, findings);
     let default = own
@@ -108,6 +111,8 @@ pub(crate) fn lower(
         },
         caches,
         allow_outside: outside,
+        python,
+        python_path,
         artifacts: catalog.artifacts,
         nodes,
         finally,

@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::matrix::{Matrix, Values, expand};
 use super::paths::{clean, clean_written};
 use super::run_settings::{self, Inherited};
-use super::{Context, inputs};
+use super::{Context, call, inputs};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::findings::Findings;
 use crate::name::{Instance, Selector};
@@ -156,22 +156,32 @@ impl Builder<'_, '_> {
     }
 
     fn command(&self, scope: &Scope<'_>, io: &Io<'_>, findings: &mut Findings) -> Command {
-        match self.draft.table.get("cmd") {
-            Some(item) => command(item, scope, Some(io), findings),
-            None => {
-                if !self.draft.shaken {
-                    let what = Diagnostic::error(
-                        "missing-key",
-                        format!("the node `{}` has no `cmd`", self.draft.name),
-                    );
-                    findings.say(
-                        self.draft.at,
-                        what.help("write cmd = \"…\" for a shell, or cmd = [\"…\", \"…\"]"),
-                    );
-                }
-                Command::Exec(Vec::new())
+        let table = self.draft.table;
+        match (table.get("cmd"), table.get("call")) {
+            (Some(item), None) => return command(item, scope, Some(io), findings),
+            (None, Some(item)) => return call::read(item, scope, io, findings),
+            (Some(_), Some(item)) => {
+                let message = format!("the node `{}` has both `cmd` and `call`", self.draft.name);
+                let what = Diagnostic::error("two-commands", message);
+                findings.say(
+                    item.at,
+                    what.help("a node is a command or a function: keep one"),
+                );
+            }
+            (None, None) if self.draft.shaken => {}
+            (None, None) => {
+                let message = format!(
+                    "the node `{}` has neither `cmd` nor `call`",
+                    self.draft.name
+                );
+                let help = "write cmd = \"…\" for a shell, cmd = [\"…\", \"…\"], or call = \"package.module:function\"";
+                findings.say(
+                    self.draft.at,
+                    Diagnostic::error("missing-key", message).help(help),
+                );
             }
         }
+        Command::Exec(Vec::new())
     }
 
     fn expanded(&self, key: &str, scope: &Scope<'_>, findings: &mut Findings) -> Vec<String> {

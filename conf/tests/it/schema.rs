@@ -128,7 +128,6 @@ fn wrong_types_are_one_error_too() {
         "[node.a]\nisolation = \"strickt\"",
         "[node.a]\nmatrix = { s = 1 }",
         "[node.\"a b\"]\ncmd = \"x\"",
-        "[node.a]\ncall = \"x:y\"",
         "[store]\nremote = 3",
         "[[hook]]\non = [\"*\"]",
         "[env.ci]\nstor = { push = true }",

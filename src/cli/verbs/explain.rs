@@ -21,6 +21,16 @@ struct Answer {
     key: Option<String>,
     compared_with: Option<(String, String)>,
     differences: Vec<Difference>,
+    widened: Vec<Widened>,
+}
+
+/// Code that counts although the function does not reach it by name.
+#[derive(serde::Serialize)]
+struct Widened {
+    to: String,
+    #[serde(rename = "where")]
+    place: String,
+    why: String,
 }
 
 /// Explains a node, or every instance that a selector matches.
@@ -80,6 +90,7 @@ fn answer(inputs: &plan::Inputs<'_>, plan: &plan::Plan, node: NodeId) -> Answer 
         key: judged.map(|judged| judged.key().to_string()),
         compared_with: None,
         differences: Vec::new(),
+        widened: widened(inputs, node),
         node: name,
     };
     let Some(judged) = judged else { return answer };
@@ -94,6 +105,21 @@ fn answer(inputs: &plan::Inputs<'_>, plan: &plan::Plan, node: NodeId) -> Answer 
             .for_each(|one| place(inputs, node, one));
     }
     answer
+}
+
+/// Why more of a function's code counts than what it reaches by name.
+fn widened(inputs: &plan::Inputs<'_>, node: NodeId) -> Vec<Widened> {
+    let function = inputs.judge.function(node);
+    let widenings = function.iter().flat_map(|function| &function.widenings);
+    widenings
+        .map(|one| Widened {
+            to: one.reach.to_string(),
+            place: one.place.as_ref().map_or_else(String::new, |place| {
+                format!("{}:{}", place.file, place.line)
+            }),
+            why: one.why.clone(),
+        })
+        .collect()
 }
 
 /// Where to look for what changed.
@@ -132,6 +158,7 @@ fn json(answer: &Answer) -> Value {
         "key": answer.key,
         "compared_with": answer.compared_with.as_ref().map(|(run, key)| json!({"run": run, "key": key})),
         "differences": answer.differences,
+        "widened": answer.widened,
     })
 }
 
@@ -151,6 +178,17 @@ fn text(answer: &Answer) -> String {
             text += "  compared with  nothing: no other derivation of it is known\n"
         }
         None => text += "  its key is not known before what it reads is made\n",
+    }
+    for widened in &answer.widened {
+        let place = if widened.place.is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", widened.place)
+        };
+        text += &format!(
+            "  counts too     {}, for {place}{}\n",
+            widened.to, widened.why
+        );
     }
     for difference in &answer.differences {
         let line = jalon::verdict::Reason::from(difference).line();

@@ -64,9 +64,9 @@ pub fn planned<T>(
 ) -> Result<T, Failure> {
     let graph = &session.project.graph;
     let workspace = session.files();
-    let observations = judge::observe(graph, &selection.selected, &workspace, session.ambient())
-        .map_err(|missed| refused(session, RunError::Unobserved(missed)))?;
     let sight = Sight::new(graph, &session.machine, &workspace, &session.store);
+    let observations = judge::observe(graph, &selection.selected, &sight, session.ambient())
+        .map_err(|missed| refused(session, RunError::Unobserved(missed)))?;
     let judge = Judge::new(graph, &sight, &observations);
     let history = History::new(&session.store, &session.project.name);
     let inputs = plan::Inputs::new(judge, selection, forced, &history);

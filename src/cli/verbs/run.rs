@@ -143,9 +143,14 @@ pub fn refused(session: &Session, error: RunError) -> Failure {
     let (exit, problems) = match error {
         RunError::Unobserved(all) => {
             let each = all.iter().map(|one| {
-                let message = format!("the {} {}: {}", one.what, one.name, one.error);
+                let colon = match one.error {
+                    ObserveError::Uncallable(..) => "",
+                    _ => ":",
+                };
+                let message = format!("the {} {}{colon} {}", one.what, one.name, one.error);
                 let (code, help) = match (&one.error, &one.obtain) {
                     (ObserveError::Outside(_), _) => ("outside", Outside::HELP),
+                    (ObserveError::Uncallable(_, help), _) => ("uncallable", help.as_str()),
                     (_, Some(obtain)) => ("missing-input", obtain.as_str()),
                     _ => ("missing-input", "make the file, or correct the path here"),
                 };
@@ -201,6 +206,10 @@ pub fn refused(session: &Session, error: RunError) -> Failure {
                 );
                 let (code, help) = match lack.what {
                     "secret" => ("missing-secret", "set the variable where jalon is started"),
+                    "interpreter" => (
+                        "missing-interpreter",
+                        "install Python 3, or name one with [pipeline] python",
+                    ),
                     _ => (
                         "missing-program",
                         "install it, or give its path relative to the project",

@@ -38,7 +38,7 @@ const STRAGGLERS: Duration = Duration::from_millis(500);
 const TICK: i128 = 20_000_000;
 /// Below this name, which nothing can ever have, a language runtime tells what it looks for (see
 /// `python/observe.py`): `/proc/jalon/module/DIRECTORY/NAME`, `/proc/jalon/find` before it lists a directory for that,
-/// and `/proc/jalon/start` once it has started.
+/// `/proc/jalon/start` once it has started, and `/proc/jalon/dynamic` if it found code that nothing names.
 pub const WORD: &[u8] = b"/proc/jalon/";
 
 /// What to look for.
@@ -68,6 +68,7 @@ pub fn watch(trace: &Trace<'_>, listener: &OwnedFd, stop: BorrowedFd<'_>) -> Obs
         started: FxHashSet::default(),
         starting: FxHashMap::default(),
         modules: Vec::new(),
+        dynamic: false,
         network: false,
         system: 0,
         gaps: Vec::new(),
@@ -88,6 +89,7 @@ pub fn watch(trace: &Trace<'_>, listener: &OwnedFd, stop: BorrowedFd<'_>) -> Obs
         },
         sightings: watch.notebook.close(),
         modules: watch.modules,
+        dynamic: watch.dynamic,
         network: watch.network,
         system: watch.system,
     }
@@ -105,6 +107,7 @@ struct Watch<'a> {
     /// Package directories that a thread listed, as long as it may be a runtime that starts.
     starting: FxHashMap<u32, Vec<Vec<u8>>>,
     modules: Vec<PathBuf>,
+    dynamic: bool,
     network: bool,
     system: u64,
     gaps: Vec<String>,
@@ -308,6 +311,8 @@ impl Watch<'_> {
         };
         if let Some(module) = word.strip_prefix(b"module") {
             self.modules.push(OsStr::from_bytes(module).into());
+        } else if word == b"dynamic" {
+            self.dynamic = true;
         } else if word == b"find" {
             self.finding.insert(thread);
         } else if word == b"start" {

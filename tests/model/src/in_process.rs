@@ -274,10 +274,9 @@ impl Session {
 
     fn plan(&self) -> Result<BTreeMap<String, String>, String> {
         let (graph, workspace) = (&self.project.graph, self.workspace(None));
-        let observations =
-            judge::observe(graph, &self.selection.selected, &workspace, self.ambient())
-                .map_err(|missed| format!("{missed:?}"))?;
         let sight = Sight::new(graph, &self.machine, &workspace, &self.store);
+        let observations = judge::observe(graph, &self.selection.selected, &sight, self.ambient())
+            .map_err(|missed| format!("{missed:?}"))?;
         let judge = Judge::new(graph, &sight, &observations);
         let history = History::new(&self.store, &self.project.name);
         let plan = plan::plan(&plan::Inputs::new(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use jalon::judge;
+use jalon::observe::Sight;
 use jalon::report::words;
 use jalon::run::{RunError, resources};
 use jalon::witness::Witnesses;
@@ -39,13 +40,10 @@ pub fn definition(common: &Common) -> Result<u8, Failure> {
         return Err(refused(&session, RunError::Beyond(beyond)));
     }
     session.select(&[])?;
-    judge::observe(
-        &session.project.graph,
-        &all,
-        &session.files(),
-        session.ambient(),
-    )
-    .map_err(|missed| refused(&session, RunError::Unobserved(missed)))?;
+    let (graph, files) = (&session.project.graph, session.files());
+    let sight = Sight::new(graph, &session.machine, &files, &session.store);
+    judge::observe(graph, &all, &sight, session.ambient())
+        .map_err(|missed| refused(&session, RunError::Unobserved(missed)))?;
     if common.json {
         let warnings: Vec<Value> = warnings.iter().map(exit::error).collect();
         out::line(json!({"schema": 1, "valid": true, "counts": counts, "warnings": warnings}))?;
