@@ -38,6 +38,8 @@ pub mod field {
     pub const ENV: &str = "env";
     /// Which artifacts an alias stands for, and where they lie.
     pub const IN: &str = "in";
+    /// How a dataset is read or written.
+    pub const DATASET: &str = "dataset";
     /// What an artifact it reads holds.
     pub const INPUT: &str = "input";
     /// What a stateful output held before.
@@ -210,6 +212,16 @@ fn command(list: &mut List, node: &Node) {
             }
         }
         Command::Call(call) => list.text(field::COMMAND, "function", &call.function),
+        Command::Task(task) => {
+            list.text(field::COMMAND, "kedro node", &task.node);
+            list.text(field::COMMAND, "kedro", &task.kedro);
+            let signature = task.signature.canonical().to_json();
+            list.push(field::COMMAND, "signature", FieldValue::Json(signature));
+            for (name, definition) in &task.definitions {
+                let json = definition.canonical().to_json();
+                list.push(field::DATASET, name, FieldValue::Json(json));
+            }
+        }
     }
 }
 

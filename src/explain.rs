@@ -29,11 +29,12 @@ pub struct Difference {
 }
 
 /// Fields in the order of telling: what people change first, what the machine changes last.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 12] = [
     field::PARAMS,
     field::CODE,
     field::OBSERVED,
     field::INPUT,
+    field::DATASET,
     field::COMMAND,
     field::MATRIX,
     field::VARS,

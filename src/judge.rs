@@ -183,13 +183,16 @@ pub fn observe(
 }
 
 fn uncallable(graph: &Graph, one: Uncallable) -> Option<Unobserved> {
-    let Command::Call(call) = &graph.node(one.node).command else {
-        return None;
+    let node = graph.node(one.node);
+    let (at, what, name) = match &node.command {
+        Command::Call(call) => (&call.at, "function", call.function.clone()),
+        Command::Task(task) => (&node.at, "function of the node", task.node.clone()),
+        _ => return None,
     };
     Some(Unobserved {
-        at: call.at.clone(),
-        what: "function",
-        name: call.function.clone(),
+        at: at.clone(),
+        what,
+        name,
         error: ObserveError::Uncallable(one.message, one.help),
         obtain: None,
     })

@@ -3,11 +3,13 @@
 //! Everything the library knows of the outside comes in through [`Machine`]; it asks nobody itself.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jalon_conf::diagnostic::Diagnostic;
 
 use crate::graph::Graph;
 use crate::worker::environment::Variables;
+use crate::worker::loader::Loader;
 
 /// A definition that is valid, in its place.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Project {
     pub name: String,
     /// The pipeline and its order.
     pub graph: Graph,
+    /// What loads it again, where its nodes run in processes that have it loaded.
+    pub loader: Option<Arc<Loader>>,
     /// Warnings from reading it.
     pub warnings: Vec<Diagnostic>,
 }

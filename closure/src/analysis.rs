@@ -13,6 +13,9 @@ use crate::parts::{self, Cache};
 use crate::reach::Walk;
 use crate::sources::Sources;
 
+/// Stands for all of a module, where a function's name would stand.
+const WHOLE: &str = "*";
+
 /// Modules that Python imports by itself where it finds them.
 const IMPORTED_ALWAYS: [&str; 2] = ["sitecustomize", "usercustomize"];
 
@@ -27,7 +30,7 @@ pub struct Analysis<S> {
 /// A function, and how it is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// `package.module:function`; the function may be a method, with dots.
+    /// `package.module:function`; the function may be a method, with dots, or `*` for all of the module.
     pub function: String,
     /// Whether it is given objects that were pickled: their classes may lie in any module.
     pub unpickles: bool,
@@ -72,6 +75,9 @@ impl<S: Sources> Analysis<S> {
                 module: module.to_owned(),
             });
         }
+        if path == WHOLE {
+            return Ok(self.closure(entry, id, Vec::new()));
+        }
         let path: Vec<Box<str>> = path.split('.').map(Into::into).collect();
         let targets = self.modules.member(id, &path);
         if targets.is_empty() && self.modules.get(id).facts.opaque.is_none() && self.is_source(id) {
@@ -85,6 +91,9 @@ impl<S: Sources> Analysis<S> {
         let place = self.definition(id, &targets);
         let mut walk = Walk::new(&mut self.modules, &mut self.inert);
         walk.import(id);
+        if entry.function.ends_with(WHOLE) {
+            walk.all_of(id, &place, "it is asked for as a whole".into());
+        }
         for target in targets {
             walk.target(&target, &place);
         }
@@ -247,7 +256,9 @@ fn split(function: &str) -> Result<(&str, &str), Missing> {
     let well_formed =
         |name: &str| !name.is_empty() && name.split('.').all(crate::python::is_identifier);
     match function.split_once(':') {
-        Some((module, path)) if well_formed(module) && well_formed(path) => Ok((module, path)),
+        Some((module, path)) if well_formed(module) && (path == WHOLE || well_formed(path)) => {
+            Ok((module, path))
+        }
         _ => Err(Missing::Malformed),
     }
 }

@@ -250,7 +250,7 @@ impl<'a, S: Sources> Walk<'a, S> {
         }
     }
 
-    fn all_of(&mut self, module: Id, place: &Place, why: String) {
+    pub(crate) fn all_of(&mut self, module: Id, place: &Place, why: String) {
         let name = Arc::clone(&self.modules.get(module).name);
         self.widen(Reach::Module(name), Some(place.clone()), why);
         self.take(module);

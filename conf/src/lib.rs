@@ -9,6 +9,7 @@ mod document;
 pub mod dvc;
 mod findings;
 mod format;
+pub mod kedro;
 mod layer;
 mod layers;
 mod lower;

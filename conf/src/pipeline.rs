@@ -85,12 +85,27 @@ pub struct Artifact {
     /// Its producer goes on from what lies there: it is not removed before a run, and what it held
     /// is part of the key.
     pub stateful: bool,
+    /// It lies in jalon's own directory, and only while a node needs it.
+    pub private: bool,
+    /// A project-relative directory of versions, of which the newest is what the artifact holds
+    /// (`DIRECTORY/VERSION/NAME`); what lies at the path is a copy.
+    pub versions: Option<String>,
+    /// The version that is read, where it is not the newest.
+    pub load_version: Option<String>,
     /// For a source written as a pattern: paths (with all below them) that do not count, since others make them.
     pub except: Vec<String>,
     /// How to get it, where that is known: said when it is missing.
     pub obtain: Option<String>,
     /// Where it was declared.
     pub at: Location,
+}
+
+impl Artifact {
+    /// The path that people know it by.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.versions.as_deref().unwrap_or(&self.path)
+    }
 }
 
 /// What lies at an artifact's path.
@@ -202,6 +217,31 @@ pub enum Command {
     Lines(Vec<String>),
     /// A Python function.
     Call(Call),
+    /// A node of a Kedro project.
+    Task(Box<Task>),
+}
+
+/// A node of a Kedro project, which a process runs that has the project loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Its name in Kedro.
+    pub node: String,
+    /// The version of Kedro.
+    pub kedro: String,
+    /// Functions and classes whose code counts, as `module:name`; `module:*` is all of a module.
+    pub entries: Vec<String>,
+    /// What it is given by which argument, what it gives, and what is bound to its function.
+    pub signature: Value,
+    /// How each dataset is read and written, by name; without credentials.
+    pub definitions: Vec<(String, Value)>,
+    /// Modules whose distributions count beside those that the code names.
+    pub modules: Vec<String>,
+    /// Distributions that count besides.
+    pub distributions: Vec<String>,
+    /// It may run in a process of its own, beside others.
+    pub own_process: bool,
+    /// Why what it gives cannot be known to be the same again; then it runs each time.
+    pub unknown: Vec<String>,
 }
 
 /// A Python function that is a node: its arguments are the node's inputs, parameters and matrix values by name,
@@ -461,6 +501,27 @@ pub struct StoreSettings {
     pub client_cert: Option<String>,
     /// See `ca`.
     pub client_key: Option<String>,
+}
+
+impl Default for StoreSettings {
+    /// What holds where nothing is said.
+    fn default() -> Self {
+        StoreSettings {
+            path: None,
+            link: Link::Auto,
+            max_size: None,
+            remote: Vec::new(),
+            push: false,
+            required: false,
+            require: Vec::new(),
+            trusted_keys: Vec::new(),
+            token_env: "JALON_REMOTE_TOKEN".into(),
+            headers: BTreeMap::new(),
+            ca: None,
+            client_cert: None,
+            client_key: None,
+        }
+    }
 }
 
 /// `[store] link`.

@@ -27,7 +27,7 @@ pub struct Common {
     /// Work as if started in DIR
     #[arg(short = 'C', value_name = "DIR", global = true)]
     pub directory: Option<PathBuf>,
-    /// The definition file (default: jalon.toml or dvc.yaml, found upwards)
+    /// The definition file (default: jalon.toml, dvc.yaml or a Kedro project, found upwards)
     #[arg(long, value_name = "FILE", global = true)]
     pub file: Option<PathBuf>,
     /// The environment whose [env.NAME] overlays the definition
@@ -51,6 +51,60 @@ pub struct Common {
     /// Use no remote store
     #[arg(long, global = true)]
     pub offline: bool,
+    /// For Kedro projects
+    #[command(flatten)]
+    pub kedro: KedroArgs,
+}
+
+/// What `kedro run` takes, with its meanings. Lists are divided by commas.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+#[command(next_help_heading = "In a Kedro project, as for `kedro run`")]
+pub struct KedroArgs {
+    /// Pipelines, in place of __default__
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', global = true)]
+    pub pipelines: Vec<String>,
+    /// Nodes from which on
+    #[arg(long, value_name = "NODES", value_delimiter = ',', global = true)]
+    pub from_nodes: Vec<String>,
+    /// Nodes up to which
+    #[arg(long, value_name = "NODES", value_delimiter = ',', global = true)]
+    pub to_nodes: Vec<String>,
+    /// Only these nodes
+    #[arg(long, value_name = "NODES", value_delimiter = ',', global = true)]
+    pub nodes: Vec<String>,
+    /// Datasets from which on
+    #[arg(long, value_name = "DATASETS", value_delimiter = ',', global = true)]
+    pub from_inputs: Vec<String>,
+    /// Datasets up to which
+    #[arg(long, value_name = "DATASETS", value_delimiter = ',', global = true)]
+    pub to_outputs: Vec<String>,
+    /// Nodes with any of these tags
+    #[arg(long, value_name = "TAGS", value_delimiter = ',', global = true)]
+    pub tags: Vec<String>,
+    /// Nodes of these namespaces
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', global = true)]
+    pub namespaces: Vec<String>,
+    /// Parameters: a.b=1,c=x
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', global = true, value_parser = key_value)]
+    pub params: Vec<(String, String)>,
+    /// Versions of datasets to read: dataset:version
+    #[arg(long, value_name = "DATASET:VERSION", value_delimiter = ',', global = true, value_parser = version)]
+    pub load_versions: Vec<(String, String)>,
+    /// Where the configuration lies
+    #[arg(long, value_name = "DIR", global = true)]
+    pub conf_source: Option<String>,
+    /// The project's interpreter (default: the active environment, .venv, python3)
+    #[arg(long, value_name = "PYTHON", global = true)]
+    pub python: Option<String>,
+}
+
+fn version(text: &str) -> Result<(String, String), String> {
+    match text.rsplit_once(':') {
+        Some((dataset, version)) if !dataset.is_empty() && !version.is_empty() => {
+            Ok((dataset.to_owned(), version.to_owned()))
+        }
+        _ => Err("write it as dataset:version".into()),
+    }
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

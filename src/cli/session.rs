@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jalon::action::Ambient;
-use jalon::frontend::{self, LoadError};
+use jalon::frontend::{self, Bench, Kedro, LoadError};
 use jalon::graph::{NoMatch, Selection};
 use jalon::project::{Machine, Project};
 use jalon::witness::{Recording, Witnesses};
@@ -16,7 +16,7 @@ use jalon::workspace::{PRIVATE_DIRECTORY, Workspace};
 use jalon_conf::pipeline::Link;
 use jalon_conf::{Diagnostic, Selector, Severity};
 use jalon_store::index::StatCache;
-use jalon_store::{Glance, LinkMode, LocalStore, Mode};
+use jalon_store::{Glance, LinkMode, LocalStore};
 
 use super::args::Common;
 use super::exit::{self, Failure};
@@ -45,8 +45,17 @@ pub struct Session {
 }
 
 /// Reads the project that is meant.
-pub fn project(common: &Common, witnesses: &Arc<Witnesses>) -> Result<Project, Failure> {
-    frontend::load(&source(common)?, witnesses).map_err(not_loaded)
+pub fn project(
+    common: &Common,
+    witnesses: &Arc<Witnesses>,
+    bench: &Bench,
+) -> Result<Project, Failure> {
+    frontend::load(&source(common)?, witnesses, bench).map_err(not_loaded)
+}
+
+/// What reading a project may need.
+pub fn bench(write: bool) -> Bench {
+    Bench::new(machine(), named_store(), write)
 }
 
 /// The same, as if its definition held another text.
@@ -68,13 +77,28 @@ pub fn source(common: &Common) -> Result<frontend::Source, Failure> {
             format!("there is no directory {}", from.display()),
         ));
     }
+    let asked = common.kedro.clone();
     Ok(frontend::Source {
         from,
         file: common.file.clone(),
         user: user_settings(),
         env: common.env.clone(),
-        set: common.set.clone(),
+        set: common.set.iter().chain(&asked.params).cloned().collect(),
         version: env!("CARGO_PKG_VERSION").into(),
+        python: asked.python,
+        kedro: Kedro {
+            pipelines: asked.pipelines,
+            from_nodes: asked.from_nodes,
+            to_nodes: asked.to_nodes,
+            nodes: asked.nodes,
+            from_inputs: asked.from_inputs,
+            to_outputs: asked.to_outputs,
+            tags: asked.tags,
+            namespaces: asked.namespaces,
+            load_versions: asked.load_versions,
+            conf_source: asked.conf_source,
+            only_missing_outputs: false,
+        },
     })
 }
 
@@ -91,6 +115,22 @@ pub fn config_directory() -> Option<PathBuf> {
         .map(|base| base.join("jalon"))
 }
 
+/// The words of what loads a project, as those that are known.
+fn known_code(code: &str) -> &'static str {
+    let known = [
+        "kedro-only",
+        "missing-interpreter",
+        "no-kedro",
+        "missing-package",
+        "unsupported-kedro",
+        "selection",
+        "store",
+        "description",
+        "interrupted",
+    ];
+    known.into_iter().find(|it| *it == code).unwrap_or("load")
+}
+
 /// Why there is no project, with its exit code.
 pub fn not_loaded(error: LoadError) -> Failure {
     match error {
@@ -99,7 +139,7 @@ pub fn not_loaded(error: LoadError) -> Failure {
                 exit::INVALID,
                 "no-definition",
                 format!(
-                    "there is neither a jalon.toml nor a dvc.yaml in {} or above",
+                    "there is neither a jalon.toml nor a dvc.yaml nor a Kedro project in {} or above",
                     from.display()
                 ),
             );
@@ -109,6 +149,15 @@ pub fn not_loaded(error: LoadError) -> Failure {
                 )),
                 None => failure.help("`jalon init` writes a first one"),
             }
+        }
+        LoadError::Refused(refusal) => {
+            let exit = match refusal.code.as_str() {
+                "kedro-only" => exit::USAGE,
+                "missing-interpreter" | "no-kedro" | "missing-package" => exit::MISSING,
+                "store" => exit::STORE,
+                _ => exit::INVALID,
+            };
+            Failure::new(exit, known_code(&refusal.code), refusal.message).help(refusal.help)
         }
         LoadError::Io(path, error) => Failure::new(
             exit::INVALID,
@@ -131,22 +180,17 @@ impl Session {
         } else {
             Witnesses::off()
         });
-        let project = project(common, &witnesses)?;
-        let machine = machine();
+        let bench = bench(write);
+        let project = project(common, &witnesses, &bench)?;
+        let machine = bench.machine.clone();
         let path = store_path(&project);
         let private = project.root.join(PRIVATE_DIRECTORY);
         if write {
             make_private(&private);
         }
-        // Looking must not leave a store behind.
-        let mode = if write || path.exists() {
-            Mode::Auto
-        } else {
-            Mode::ReadOnly
-        };
         let store_state = Glance::at(&path).and_then(|glance| glance.state().ok());
-        let store = Arc::new(LocalStore::open(&path, mode)?);
-        let (cache, note) = jalon_store::index::open(&private.join("index"), &project.root, write);
+        let store = bench.store(&path)?;
+        let (cache, note) = bench.cache(&private, &project.root);
         if let (Some(note), true) = (note, common.verbose > 0) {
             out::note(format!("note: {note}"));
         }

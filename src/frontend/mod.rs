@@ -1,6 +1,8 @@
 //! Reading definitions from disk: everything that is not pure about it.
 
+mod bench;
 pub mod dvc;
+pub mod kedro;
 pub mod native;
 mod source;
 
@@ -12,16 +14,29 @@ use jalon_store::index::Sight;
 use crate::project::Project;
 use crate::witness::Witnesses;
 
-pub use source::{LoadError, Source};
+pub use bench::Bench;
+pub use source::{Kedro, LoadError, Refusal, Source};
 
 /// Reads, checks and lowers the definition that is meant: the one named, or the nearest upwards; in one
-/// directory `jalon.toml` comes before `dvc.yaml`.
+/// directory `jalon.toml` comes before `dvc.yaml`, and that before a Kedro project.
 ///
 /// # Errors
 /// See [`LoadError`].
-pub fn load(source: &Source, witnesses: &Arc<Witnesses>) -> Result<Project, LoadError> {
+pub fn load(
+    source: &Source,
+    witnesses: &Arc<Witnesses>,
+    bench: &Bench,
+) -> Result<Project, LoadError> {
     let path = find(source)?;
-    if is_yaml(&path) {
+    if path.ends_with(kedro::FILE) {
+        kedro::load(source, &path, witnesses, bench)
+    } else if source.kedro != Kedro::default() || source.python.is_some() {
+        Err(LoadError::Refused(Refusal {
+            code: "kedro-only".into(),
+            message: format!("{} is no Kedro project", path.display()),
+            help: "targets say what is to be made; `-p` sets parameters".into(),
+        }))
+    } else if is_yaml(&path) {
         // What is read of a DVC project is not all told.
         witnesses.saw(&path, Sight::Unclear);
         dvc::load(source, &path)
@@ -54,6 +69,10 @@ fn find(source: &Source) -> Result<PathBuf, LoadError> {
         let here = [native::FILE, dvc::FILE].map(|name| directory.join(name));
         if let Some(found) = here.into_iter().find(|path| path.is_file()) {
             return Ok(found);
+        }
+        let project = directory.join(kedro::FILE);
+        if kedro::is_project(&project) {
+            return Ok(project);
         }
     }
     let seen = |name: &&str| Path::new(&from).join(name).is_file();

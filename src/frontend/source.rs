@@ -24,6 +24,37 @@ pub struct Source {
     pub set: Vec<(String, String)>,
     /// jalon's version, for `requires`.
     pub version: String,
+    /// `--python`: the interpreter of a Kedro project.
+    pub python: Option<String>,
+    /// What of a Kedro project is meant.
+    pub kedro: Kedro,
+}
+
+/// Kedro's own way to say what is to be run; the meanings are Kedro's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kedro {
+    /// `--pipelines`.
+    pub pipelines: Vec<String>,
+    /// `--from-nodes`.
+    pub from_nodes: Vec<String>,
+    /// `--to-nodes`.
+    pub to_nodes: Vec<String>,
+    /// `--nodes`.
+    pub nodes: Vec<String>,
+    /// `--from-inputs`.
+    pub from_inputs: Vec<String>,
+    /// `--to-outputs`.
+    pub to_outputs: Vec<String>,
+    /// `--tags`.
+    pub tags: Vec<String>,
+    /// `--namespaces`.
+    pub namespaces: Vec<String>,
+    /// `--load-versions`: datasets and the versions that are read.
+    pub load_versions: Vec<(String, String)>,
+    /// `--conf-source`.
+    pub conf_source: Option<String>,
+    /// `--only-missing-outputs`.
+    pub only_missing_outputs: bool,
 }
 
 /// Why there is no project.
@@ -38,6 +69,8 @@ pub enum LoadError {
     },
     /// It cannot be read.
     Io(PathBuf, io::Error),
+    /// A project that is loaded by its own interpreter says that it cannot be.
+    Refused(Refusal),
     /// It is not valid; the texts are for drawing.
     Invalid {
         /// All that is wrong, and warnings.
@@ -45,6 +78,17 @@ pub enum LoadError {
         /// Name and text of each file that was read.
         texts: Vec<(String, String)>,
     },
+}
+
+/// Why a project cannot be loaded.
+#[derive(Debug)]
+pub struct Refusal {
+    /// A word for programs.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: String,
 }
 
 /// A definition that was read: where it is, what it says, and the texts of which that is said.
@@ -88,6 +132,7 @@ impl Read {
             definition: self.definition,
             name,
             graph,
+            loader: None,
             warnings: diagnostics,
         })
     }

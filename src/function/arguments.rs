@@ -4,7 +4,7 @@
 
 use jalon_closure::{Closure, Signature};
 use jalon_conf::nearest;
-use jalon_conf::pipeline::NodeId;
+use jalon_conf::pipeline::{Command, NodeId};
 
 use crate::graph::Graph;
 
@@ -13,10 +13,10 @@ const ALL_PARAMS: &str = "params";
 
 /// Checks; what is wrong and what to do about it.
 pub fn check(graph: &Graph, id: NodeId, closure: &Closure) -> Result<(), (String, String)> {
-    let Some(signature) = &closure.signature else {
+    let node = graph.node(id);
+    let (Command::Call(_), Some(signature)) = (&node.command, &closure.signature) else {
         return Ok(());
     };
-    let node = graph.node(id);
     for input in &node.inputs {
         takes(signature, &input.alias, "the input")?;
     }

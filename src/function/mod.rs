@@ -7,11 +7,11 @@ mod arguments;
 mod interpreter;
 mod sources;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jalon_closure::{Analysis, Closure, Entry, Missing, Widening};
-use jalon_conf::pipeline::{Call, Command, NodeId};
+use jalon_conf::pipeline::{Command, NodeId};
 use jalon_store::content::Content;
 use jalon_store::digest::BlobDigest;
 
@@ -19,10 +19,10 @@ use self::sources::Disk;
 use crate::graph::Graph;
 use crate::observe::Sight;
 
-pub use interpreter::Interpreter;
+pub use interpreter::{Interpreter, find as interpreter};
 
-/// What a node's function is.
-#[derive(Debug, Clone)]
+/// What a node's function is; of a Kedro node, with all that is called around it.
+#[derive(Debug, Clone, Default)]
 pub struct Function {
     /// Every definition that decides what it does, as `module:definition`, with the digest of its syntax.
     pub parts: Vec<(String, BlobDigest)>,
@@ -30,6 +30,8 @@ pub struct Function {
     pub natives: Vec<(String, Content)>,
     /// The files of the modules that are imported on the way: what is read of them is what the parts stand for.
     pub files: Vec<(String, Content)>,
+    /// Modules of distributions that are imported on the way, by their first name.
+    pub elsewhere: Vec<String>,
     /// Why more counts than what is reached by name.
     pub widenings: Vec<Widening>,
     /// Where it is defined, `file:line`; nothing for a distribution's.
@@ -63,6 +65,16 @@ pub struct Uncallable {
     pub help: String,
 }
 
+impl Uncallable {
+    fn new(node: NodeId, (message, help): (String, String)) -> Uncallable {
+        Uncallable {
+            node,
+            message,
+            help,
+        }
+    }
+}
+
 /// Finds the functions of these nodes.
 ///
 /// # Errors
@@ -72,13 +84,14 @@ pub fn observe(
     chosen: impl Iterator<Item = NodeId>,
     sight: &Sight<'_>,
 ) -> Result<Functions, Vec<Uncallable>> {
-    let calls: Vec<(NodeId, &Call)> = chosen
+    let asked: Vec<(NodeId, &[String])> = chosen
         .filter_map(|id| match &graph.node(id).command {
-            Command::Call(call) => Some((id, call)),
+            Command::Call(call) => Some((id, std::slice::from_ref(&call.function))),
+            Command::Task(task) => Some((id, task.entries.as_slice())),
             _ => None,
         })
         .collect();
-    if calls.is_empty() {
+    if asked.is_empty() {
         return Ok(Functions::default());
     }
     let pipeline = graph.pipeline();
@@ -87,22 +100,21 @@ pub fn observe(
     let mut of: Vec<Option<Arc<Function>>> = vec![None; graph.len()];
     let mut wrong = Vec::new();
     let mut closures: BTreeMap<&str, Result<Closure, Missing>> = BTreeMap::new();
-    for (node, call) in calls {
-        let found = closures
-            .entry(&call.function)
-            .or_insert_with(|| analysis.function(&Entry::new(&call.function)));
-        let checked = match found {
-            Ok(closure) => arguments::check(graph, node, closure).map(|()| &*closure),
-            Err(missing) => Err(lacking(missing)),
-        };
-        match checked {
-            Ok(closure) => of[node.0 as usize] = Some(Arc::new(function(closure, &disk))),
-            Err((message, help)) => wrong.push(Uncallable {
-                node,
-                message,
-                help,
-            }),
+    for (node, entries) in asked {
+        let mut whole = Function::default();
+        for entry in entries {
+            let found = closures
+                .entry(entry)
+                .or_insert_with(|| analysis.function(&Entry::new(entry)));
+            match found {
+                Ok(closure) => match arguments::check(graph, node, closure) {
+                    Ok(()) => whole.take(closure, &disk),
+                    Err(why) => wrong.push(Uncallable::new(node, why)),
+                },
+                Err(missing) => wrong.push(Uncallable::new(node, lacking(missing))),
+            }
         }
+        of[node.0 as usize] = Some(Arc::new(whole.whole()));
     }
     if !wrong.is_empty() {
         return Err(wrong);
@@ -112,24 +124,53 @@ pub fn observe(
     Ok(Functions { of, interpreter })
 }
 
-fn function(closure: &Closure, disk: &Disk<'_>) -> Function {
-    let contents = |paths: &[String]| {
-        let found = paths
-            .iter()
-            .filter_map(|path| Some((path.clone(), disk.content(path)?)));
-        found.collect()
-    };
-    let parts = closure.parts.iter().map(|part| {
-        let name = format!("{}:{}", part.module, part.definition);
-        (name, BlobDigest::of(&part.bytes))
-    });
-    let place = closure.place.as_ref();
-    Function {
-        parts: parts.collect(),
-        natives: contents(&closure.natives),
-        files: contents(&closure.files),
-        widenings: closure.widenings.clone(),
-        place: place.map(|place| format!("{}:{}", place.file, place.line)),
+impl Function {
+    /// Takes in one more function that counts.
+    fn take(&mut self, closure: &Closure, disk: &Disk<'_>) {
+        let contents = |paths: &[String]| {
+            let found = paths
+                .iter()
+                .filter_map(|path| Some((path.clone(), disk.content(path)?)));
+            found.collect::<Vec<_>>()
+        };
+        let parts = closure.parts.iter().map(|part| {
+            let name = format!("{}:{}", part.module, part.definition);
+            (name, BlobDigest::of(&part.bytes))
+        });
+        self.parts.extend(parts);
+        self.natives.extend(contents(&closure.natives));
+        self.files.extend(contents(&closure.files));
+        self.elsewhere
+            .extend(closure.elsewhere.iter().map(|it| it.module.clone()));
+        self.widenings.extend(closure.widenings.iter().cloned());
+        let place = closure.place.as_ref();
+        self.place = self
+            .place
+            .take()
+            .or(place.map(|place| format!("{}:{}", place.file, place.line)));
+    }
+
+    /// Sorted, and none twice. Parts of one name that differ follow from different functions: both count.
+    fn whole(mut self) -> Function {
+        let mut parts: BTreeMap<String, BTreeSet<BlobDigest>> = BTreeMap::new();
+        for (name, digest) in self.parts.drain(..) {
+            parts.entry(name).or_default().insert(digest);
+        }
+        let parts = parts.into_iter().map(|(name, digests)| {
+            let all: Vec<u8> = digests.iter().flat_map(|it| *it.as_bytes()).collect();
+            let one = digests.first().filter(|_| digests.len() == 1).copied();
+            (name, one.unwrap_or_else(|| BlobDigest::of(&all)))
+        });
+        self.parts = parts.collect();
+        self.natives.sort_by(|a, b| a.0.cmp(&b.0));
+        self.natives.dedup_by(|a, b| a.0 == b.0);
+        self.files.sort_by(|a, b| a.0.cmp(&b.0));
+        self.files.dedup_by(|a, b| a.0 == b.0);
+        self.elsewhere.sort();
+        self.elsewhere.dedup();
+        self.widenings.sort();
+        self.widenings.dedup();
+        self
     }
 }
 

@@ -46,6 +46,7 @@ impl Declared {
                     parts.push(artifact);
                     continue;
                 }
+                reads.extend(graph.artifact(artifact).versions.as_deref().map(bytes));
                 let words = workspace.words(graph.artifact(artifact));
                 reads.extend(
                     words
@@ -61,10 +62,17 @@ impl Declared {
             reads.extend(files.iter().map(|(path, _)| bytes(path)));
         }
         reads.extend(modules.iter().map(|(path, _)| bytes(path)));
-        let outputs = node
+        let made = node
             .outputs
             .iter()
-            .map(|output| bytes(&graph.artifact(output.artifact).path));
+            .map(|output| graph.artifact(output.artifact));
+        let outputs = made.flat_map(|artifact| {
+            let versions = artifact.versions.as_deref();
+            [Some(artifact.path.as_str()), versions]
+                .into_iter()
+                .flatten()
+                .map(bytes)
+        });
         let writes: FxHashSet<Vec<u8>> = outputs
             .chain(node.checkpoint.as_deref().map(bytes))
             .collect();

@@ -25,12 +25,13 @@ use crate::worker::observed::{Kind, Observed, Sighting, Uses};
 use crate::worker::trace;
 use crate::workspace::PRIVATE_DIRECTORY;
 
-/// Folds. `modules` are the files of the node's function, `value` gives the content of an output in this run.
+/// Folds. `modules` are the files of the node's function, `also` what counts unseen, `value` gives the content of an output in this run.
 pub fn fold(
     sight: &Sight<'_>,
     graph: &Graph,
     id: NodeId,
     modules: &[(String, Content)],
+    also: &[PathEntry],
     observed: &Observed,
     value: &(dyn Fn(ArtifactId) -> Option<Content> + Sync),
 ) -> Folded {
@@ -42,6 +43,9 @@ pub fn fold(
         fold.take(sighting);
     }
     fold.modules(&observed.modules);
+    for entry in also {
+        fold.entries.entry(entry.clone()).or_insert(None);
+    }
     fold.end(observed, value)
 }
 

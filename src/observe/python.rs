@@ -63,7 +63,7 @@ pub fn home(cache: &dyn StatCache, interpreter: &Path) -> Option<PathBuf> {
 }
 
 /// The package directories of an environment.
-fn sites(cache: &dyn StatCache, home: &Path) -> Vec<PathBuf> {
+pub(super) fn sites(cache: &dyn StatCache, home: &Path) -> Vec<PathBuf> {
     let mut libraries = vec![home.join("lib"), home.join("lib64"), home.join("local/lib")];
     if home == Path::new("/usr") {
         libraries.push("/usr/local/lib".into());
@@ -250,7 +250,7 @@ pub(super) fn distributions(cache: &dyn StatCache, site: &Path) -> Vec<(String, 
 }
 
 /// A distribution's name as PEP 503 compares it.
-fn normal(name: &str) -> String {
+pub(super) fn normal(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for part in name.split(['-', '_', '.']).filter(|part| !part.is_empty()) {
         if !out.is_empty() {

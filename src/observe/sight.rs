@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use jalon_conf::pipeline::ArtifactId;
 use jalon_store::LocalStore;
@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 
 use super::programs::Programs;
 use super::python;
+use super::required::{Installation, required};
 use super::rules::Rules;
 use super::territory::Territory;
 use crate::graph::Graph;
@@ -51,7 +52,24 @@ pub struct Sight<'a> {
     pub programs: Programs<'a>,
     /// `$VIRTUAL_ENV`: the Python environment that is active.
     pub virtual_env: Option<PathBuf>,
+    /// What is installed beside the interpreter of functions.
+    installation: OnceLock<Installation>,
     known: RwLock<FxHashMap<PathEntry, Option<Seen>>>,
+}
+
+/// Looks at files only, where no pipeline is known yet: of listings it takes no digest, so that one that
+/// changes meanwhile is not told.
+#[derive(Debug, Clone, Copy)]
+pub struct Bytes;
+
+impl crate::worker::observed::Look for Bytes {
+    fn mark(&self, path: &Path, names: bool) -> Option<[u8; 32]> {
+        if names {
+            return None;
+        }
+        let bytes = std::fs::read(path).ok()?;
+        Some(*jalon_store::digest::BlobDigest::of(&bytes).as_bytes())
+    }
 }
 
 impl<'a> Sight<'a> {
@@ -86,8 +104,24 @@ impl<'a> Sight<'a> {
                 .filter(|place| !place.is_empty())
                 .map(|place| rules.root.join(place)),
             rules,
+            installation: OnceLock::new(),
             known: RwLock::default(),
         }
+    }
+
+    /// Entries for the distributions of modules, by the first part of their names, and of these names, with all that
+    /// they need.
+    pub fn required(
+        &self,
+        interpreter: &Path,
+        modules: &[&str],
+        names: &[String],
+    ) -> Vec<PathEntry> {
+        let (programs, root) = (&self.programs, &self.rules.root);
+        let installed = self
+            .installation
+            .get_or_init(|| Installation::of(programs, root, interpreter));
+        required(installed, modules, names)
     }
 
     /// What an entry finds. `value` gives the content of another node's output in this run.

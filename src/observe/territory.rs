@@ -21,13 +21,16 @@ impl Territory {
             if artifact.producer.is_none() || artifact.shape == Shape::Glob {
                 continue;
             }
-            let path = trimmed(artifact.path.as_bytes());
-            territory
-                .outputs
-                .insert(path.to_vec(), ArtifactId(at as u32));
-            for parent in parents(path) {
-                if !territory.above.insert(parent.to_vec()) {
-                    break;
+            let paths = [Some(&artifact.path), artifact.versions.as_ref()];
+            for path in paths.into_iter().flatten() {
+                let path = trimmed(path.as_bytes());
+                territory
+                    .outputs
+                    .insert(path.to_vec(), ArtifactId(at as u32));
+                for parent in parents(path) {
+                    if !territory.above.insert(parent.to_vec()) {
+                        break;
+                    }
                 }
             }
         }

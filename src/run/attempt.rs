@@ -10,16 +10,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jalon_conf::Value;
-use jalon_conf::pipeline::{ArtifactId, Command, Isolation, Node, NodeId};
+use jalon_conf::pipeline::{Artifact, ArtifactId, Command, Isolation, Node, NodeId};
 use jalon_store::LocalStore;
 use jalon_store::content::Content;
 use jalon_store::digest::BlobDigest;
 use jalon_store::outcome::ActionRecord;
+use rustc_hash::FxHashMap;
 
 use super::bus::{Bus, Told};
 use super::checkpoint::{Checkpoint, Found};
 use super::failure::{Failure, failure_of, is_worth_another};
-use super::private::write_once;
 use super::render::{self, Words};
 use super::repeats::Repeats;
 use crate::event::Body;
@@ -31,6 +31,7 @@ use crate::worker::environment;
 use crate::worker::lifeline::Lifeline;
 use crate::worker::mask::Mask;
 use crate::worker::observed::Look;
+use crate::worker::private::write_once;
 use crate::worker::process::{self, Cancel, Execute, How};
 use crate::worker::trace::Trace;
 use crate::worker::transcript::Transcript;
@@ -68,6 +69,10 @@ pub struct Shop<'a> {
     pub repeats: Option<&'a Repeats>,
     /// By artifact: held while its path is being laid out.
     pub paths: Vec<Mutex<()>>,
+    /// The first error of a node of Kedro's, as its session told it.
+    pub first_error: Mutex<Option<serde_json::Value>>,
+    /// What nodes were judged by, for those whose results live in memory only.
+    pub given: Mutex<FxHashMap<NodeId, Vec<(ArtifactId, Content)>>>,
 }
 
 /// A node to run.
@@ -164,7 +169,9 @@ impl Shop<'_> {
     fn prepare(&self, job: &Job, node: &Node) -> Result<(), Done> {
         let failed = |error: PublishError| Done::Failed(error.into());
         let mut gone = Vec::new();
-        for &(id, content) in job.inputs.iter().chain(&job.beside) {
+        let (_, of_others) = self.remade(job);
+        let all = job.inputs.iter().chain(&of_others).chain(&job.beside);
+        for &(id, content) in all {
             let artifact = self.graph().artifact(id);
             if artifact.producer.is_none() {
                 continue;
@@ -172,25 +179,19 @@ impl Shop<'_> {
             let _one_at_a_time = self.paths[id.0 as usize]
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            if matches!(self.workspace.current(&artifact.path), Ok(Some(current)) if current == content)
-            {
+            if matches!(self.workspace.held(artifact), Ok(Some(held)) if held == content) {
                 continue;
             }
             if !self.store.has_content(&content) {
                 // What it only comes after it need not read.
-                if job.inputs.iter().any(|(input, _)| *input == id) {
+                let mut needed = job.inputs.iter().chain(&of_others);
+                if needed.any(|(input, _)| *input == id) {
                     gone.push(id);
                 }
                 continue;
             }
-            match self.workspace.lay(&artifact.path, &content) {
-                Ok(laid) => {
-                    self.rescued(laid.rescued);
-                    self.bus.emit(Body::ArtifactMaterialised {
-                        artifact: artifact.name.to_string(),
-                        path: artifact.path.clone(),
-                    });
-                }
+            match self.lay(artifact, &content) {
+                Ok(()) => {}
                 // Damaged or evicted since: the producer makes it again.
                 Err(PublishError::Materialise(_)) if !self.store.has_content(&content) => {
                     gone.push(id)
@@ -208,6 +209,24 @@ impl Shop<'_> {
             } else {
                 self.rescued(self.workspace.prepare(&artifact.path).map_err(failed)?);
             }
+        }
+        Ok(())
+    }
+
+    /// Puts an artifact where who reads it looks for it.
+    pub(super) fn lay(&self, artifact: &Artifact, content: &Content) -> Result<(), PublishError> {
+        if artifact.versions.is_some() {
+            self.workspace
+                .renew(artifact, content, (self.machine.now_ms)())?;
+        } else {
+            let laid = self.workspace.lay(&artifact.path, content)?;
+            self.rescued(laid.rescued);
+        }
+        if !artifact.private || artifact.versions.is_some() {
+            self.bus.emit(Body::ArtifactMaterialised {
+                artifact: artifact.name.to_string(),
+                path: artifact.shown().to_owned(),
+            });
         }
         Ok(())
     }
@@ -379,13 +398,18 @@ impl Shop<'_> {
         let name = node.name.to_string();
         let mut told = Told::new(self.bus, &name);
         let mut live = |stream, bytes: &[u8]| told.push(stream, bytes);
-        let ended = self.executor.execute(
-            &request,
-            self.cancel,
-            self.lifeline.as_ref(),
-            &mut transcript,
-            &mut live,
-        );
+        let ended = match &node.command {
+            Command::Task(task) => {
+                self.task(job, node, task, &request, &mut transcript, &mut live)?
+            }
+            _ => self.executor.execute(
+                &request,
+                self.cancel,
+                self.lifeline.as_ref(),
+                &mut transcript,
+                &mut live,
+            ),
+        };
         told.end();
         let tail = transcript.tail();
         let transcript = self.keep(transcript);
@@ -404,8 +428,9 @@ impl Shop<'_> {
                 .map_err(|failure| Some(told(failure)))?;
         }
         if let Some(failure) = failure_of(node, &argv, &ended) {
-            return Err(Some(told(failure)));
+            return Err(Some(told(self.in_its_own_words(node, failure))));
         }
+        self.tell_what_is_not_kept(node);
         let folded = self
             .fold(job, node, &ended.observed)
             .map_err(|failure| Some(told(failure)))?;

@@ -10,7 +10,7 @@ use jalon_store::digest::BlobDigest;
 use serde_json::{Value as Json, json};
 
 use super::attempt::Shop;
-use super::private::write_once;
+use crate::worker::private::write_once;
 use crate::workspace::PRIVATE_DIRECTORY;
 
 const WORKER: &str = include_str!("../../python/call.py");

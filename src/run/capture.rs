@@ -282,7 +282,7 @@ impl Shop<'_> {
             let now = if artifact.producer.is_none() {
                 self.workspace.source(artifact).ok()
             } else {
-                self.workspace.current(&artifact.path).ok().flatten()
+                self.workspace.held(artifact).ok().flatten()
             };
             if now != Some(content) {
                 moved.get_or_insert_with(|| artifact.name.to_string());

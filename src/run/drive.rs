@@ -190,6 +190,15 @@ impl<'r, 's> Drive<'r, 's> {
             self.fail(node, internal("a node was judged before its inputs"));
             return Ok(());
         };
+        if self.shop.project.loader.is_some() {
+            let given = reads.iter().copied().zip(contents.iter().copied());
+            let mut all = self
+                .shop
+                .given
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            all.insert(node, given.collect());
+        }
         let known: Vec<&Content> = contents.iter().collect();
         let judged = match self.planned(node, &reads, &contents) {
             Some(judged) => judged,

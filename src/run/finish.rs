@@ -44,6 +44,7 @@ fn is_at_rest(
 ) -> bool {
     // Whether bytes that are asked for and not laid out are still in the store is another question.
     let wanted = options.selection.wanted[id.0 as usize] || options.materialise == Materialise::All;
+    let wanted = wanted && (!artifact.private || artifact.versions.is_some());
     match (artifact.keep, current) {
         (Keep::Run, current) => current.is_none(),
         (Keep::Store, Some(current)) => current == *content,
@@ -64,11 +65,12 @@ pub fn rests(
         let (Some(_), Some(content)) = (artifact.producer, &contents[at]) else {
             return true;
         };
-        let Ok(current) = workspace.current(&artifact.path) else {
+        let Ok(current) = workspace.held(artifact) else {
             return false;
         };
+        let gone = artifact.keep == Keep::Run || artifact.private;
         is_at_rest(options, id, artifact, content, current)
-            && (artifact.keep == Keep::Store || workspace.is_vacant(&artifact.path))
+            && (!gone || workspace.is_vacant(&artifact.path))
     })
 }
 
@@ -89,12 +91,16 @@ pub fn settle(shop: &Shop<'_>, options: &Options, settled: &Settled<'_>, whole: 
             return;
         };
         let id = ArtifactId(at as u32);
-        let current = shop.workspace.current(&artifact.path);
+        let current = shop.workspace.held(artifact);
         let known = current.as_ref().ok().copied();
         if known.is_none_or(|known| !is_at_rest(options, id, artifact, &content, known)) {
             at_rest.store(false, Ordering::Relaxed);
         }
         let result = match artifact.keep {
+            Keep::Store if artifact.private => {
+                let asked = options.selection.wanted[id.0 as usize];
+                private(shop, options, asked, artifact, &content, current)
+            }
             Keep::Run => ephemeral(shop, artifact, &content, current.ok().flatten(), whole),
             Keep::Store => {
                 let state = settled.states[producer.0 as usize];
@@ -160,6 +166,34 @@ fn kept(
         shop.bus.emit(Body::ArtifactMaterialised { artifact, path });
     }
     Ok(())
+}
+
+/// What is laid out for nodes only goes; of versions the newest is to be the right one, and none is ever taken away.
+fn private(
+    shop: &Shop<'_>,
+    options: &Options,
+    asked: bool,
+    artifact: &Artifact,
+    content: &Content,
+    current: Result<Option<Content>, IngestError>,
+) -> Result<(), PublishError> {
+    let right = matches!(current, Ok(Some(current)) if current == *content);
+    let wanted = match options.materialise {
+        Materialise::All => true,
+        Materialise::None => false,
+        Materialise::Targets => asked,
+    };
+    if artifact.versions.is_some()
+        && wanted
+        && !right
+        && artifact.load_version.is_none()
+        && shop.store.has_content(content)
+    {
+        shop.lay(artifact, content)?;
+    }
+    // It is in the store, or can be made again.
+    shop.workspace.may_discard(*content);
+    shop.workspace.clear(&artifact.path).map(|_| ())
 }
 
 /// Gone after the run; but a run that is to be resumed must not make it again, so its bytes are kept then.

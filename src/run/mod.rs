@@ -15,12 +15,12 @@ mod finish;
 mod hooks;
 mod observed;
 mod preflight;
-mod private;
 mod render;
 mod repeat;
 mod repeats;
 pub mod resources;
 pub mod rest;
+mod task;
 mod tell;
 
 use std::fmt;
@@ -305,6 +305,8 @@ impl Run {
                 .iter()
                 .map(|_| Mutex::new(()))
                 .collect(),
+            first_error: Mutex::default(),
+            given: Mutex::default(),
         };
         let sees_all = |node: &Node| node.pass_env.iter().any(|name| name == "*");
         if busy && graph.pipeline().nodes.iter().any(sees_all) {
@@ -331,6 +333,15 @@ impl Run {
                 states: &ended.states,
                 contents: &ended.contents,
             };
+            let told = match (interrupted, failed) {
+                (true, _) => Status::Interrupted,
+                (_, true) => Status::Failed,
+                _ => Status::Succeeded,
+            };
+            if let Some(problem) = shop.end_session(told, error.as_ref(), &ended.contents) {
+                failed = true;
+                error.get_or_insert(problem);
+            }
             let whole = !failed && !interrupted;
             let order = finish::settle(&shop, options, &settled, whole);
             at_rest = order.at_rest && ended.states.iter().all(|state| is_idle(*state));

@@ -1,10 +1,10 @@
 //! What an execution was seen to do, held against what its node declares: a failure, a notice, or a path
 //! set to record with.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
-use jalon_conf::pipeline::{ArtifactId, Isolation, Node, NodeId, Undeclared};
+use jalon_conf::pipeline::{ArtifactId, Command, Isolation, Node, NodeId, Undeclared};
 use jalon_store::action::{PathEntry, PathSet, Seen};
 use jalon_store::content::Content;
 use jalon_store::digest::WeakKey;
@@ -12,10 +12,10 @@ use jalon_store::error::ReadError;
 
 use super::attempt::{Job, Shop};
 use super::failure::Failure;
-use super::private::write_once;
 use crate::observe::{self, Finding, Folded};
 use crate::worker::environment::Variables;
 use crate::worker::observed::{Extent, Observed};
+use crate::worker::private::ride;
 use crate::workspace::PRIVATE_DIRECTORY;
 
 /// Path sets of one weak key that are kept apart. A node that reads other paths each time it runs would
@@ -28,6 +28,21 @@ impl Shop<'_> {
     pub(super) fn modules(&self, node: NodeId) -> &[(String, Content)] {
         let function = self.judge.function(node);
         function.map_or(&[], |function| &function.files)
+    }
+
+    /// The distributions that a Kedro node needs: they were loaded before it began.
+    fn required(&self, id: NodeId) -> Vec<PathEntry> {
+        let node = self.graph().node(id);
+        let (Command::Task(task), Some(function)) = (&node.command, self.judge.function(id)) else {
+            return Vec::new();
+        };
+        let modules = task.modules.iter().chain(&function.elsewhere);
+        let modules: Vec<&str> = modules.map(String::as_str).collect();
+        let interpreter = self.judge.interpreter();
+        interpreter.map_or_else(Vec::new, |interpreter| {
+            let sight = self.judge.sight();
+            sight.required(&interpreter.place, &modules, &task.distributions)
+        })
     }
 
     /// Whether this node's executions are to be observed.
@@ -48,23 +63,8 @@ impl Shop<'_> {
         if !Shop::traces(node) || !argv.iter().any(|word| names_python(word.as_bytes())) {
             return Ok(());
         }
-        let directory = self.project.root.join(PRIVATE_DIRECTORY).join("observe");
-        write_once(
-            &directory,
-            "sitecustomize.py",
-            OBSERVE.as_bytes(),
-            self.bus.run(),
-        )?;
-        let mut places = directory.into_os_string();
-        if let Some(own) = env
-            .get(OsStr::new("PYTHONPATH"))
-            .filter(|own| !own.is_empty())
-        {
-            places.push(":");
-            places.push(own);
-        }
-        env.insert("PYTHONPATH".into(), places);
-        Ok(())
+        let private = self.project.root.join(PRIVATE_DIRECTORY);
+        ride(&private, self.bus.run(), env)
     }
 
     /// Fails a node that was to be isolated and was not, or that wanted more than it declares, however it ended.
@@ -123,6 +123,7 @@ impl Shop<'_> {
             self.graph(),
             job.node,
             self.modules(job.node),
+            &self.required(job.node),
             observed,
             &values,
         );
@@ -252,9 +253,6 @@ impl Shop<'_> {
         Ok(all)
     }
 }
-
-/// Written to `.jalon/observe`; see there.
-const OBSERVE: &str = include_str!("../../python/observe.py");
 
 /// Whether a command says that Python will run, or a program that starts it.
 fn names_python(word: &[u8]) -> bool {

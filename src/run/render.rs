@@ -48,6 +48,8 @@ pub fn argv(command: &Command, words: &Words<'_>) -> Vec<OsString> {
             .collect(),
         Command::Lines(lines) => in_shells(lines, words.shell),
         Command::Call(_) => words.call.clone().unwrap_or_default(),
+        // A process that is forked executes no command.
+        Command::Task(_) => Vec::new(),
     }
 }
 
@@ -119,6 +121,6 @@ pub fn wants_params_file(command: &Command) -> bool {
     match command {
         Command::Shell(pieces) => pieces.iter().any(is),
         Command::Exec(words) => words.iter().any(|word| word.pieces.iter().any(is)),
-        Command::Lines(_) | Command::Call(_) => false,
+        Command::Lines(_) | Command::Call(_) | Command::Task(_) => false,
     }
 }

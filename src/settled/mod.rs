@@ -112,7 +112,12 @@ impl Question<'_> {
         for (key, value) in &self.source.set {
             to.text(key).text(value);
         }
+        to.text(&format!("{:?}", (&self.source.kedro, &self.source.python)));
         let variable = |name: &str| self.machine.variables.get(OsStr::new(name));
+        let kedros = self.machine.variables.iter();
+        for (name, value) in kedros.filter(|(name, _)| name.as_bytes().starts_with(b"KEDRO_")) {
+            to.bytes(name.as_bytes()).bytes(value.as_bytes());
+        }
         let (home, path) = (variable("HOME"), variable("PATH"));
         // Where it leads, for paths below it are looked at there.
         let real = home.and_then(|home| fs::canonicalize(home).ok());

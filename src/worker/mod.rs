@@ -2,11 +2,15 @@
 //!
 //! Knows nothing of keys, store or schedule.
 
+pub mod attend;
 pub mod environment;
 pub mod lifeline;
+pub mod loader;
 pub mod mask;
 pub mod observed;
+pub mod private;
 pub mod process;
+pub mod session;
 mod spawn;
 pub mod text;
 pub mod trace;

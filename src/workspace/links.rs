@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{PRIVATE_DIRECTORY, Workspace};
+use super::{KEPT_DIRECTORY, PRIVATE_DIRECTORY, Workspace};
 use crate::witness;
 
 /// A path that leads out of the project, or into what is not the pipeline's.
@@ -95,6 +95,8 @@ impl Workspace {
         let refused = |real| Err(Outside { path, real });
         let root = self.real_root.get_or_init(|| real_root(&self.root));
         match real.strip_prefix(root) {
+            // What a pipeline has in memory.
+            Ok(below) if below.starts_with(KEPT_DIRECTORY) => Ok(()),
             Ok(below) if below.starts_with(PRIVATE_DIRECTORY) || below.starts_with(".git") => {
                 refused(real)
             }

@@ -10,6 +10,7 @@ pub mod links;
 pub mod lock;
 mod publish;
 pub mod see;
+mod versions;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,9 @@ use crate::witness::is_absent;
 
 /// jalon's own directory in a project.
 pub const PRIVATE_DIRECTORY: &str = ".jalon";
+
+/// Where artifacts lie that are jalon's own to lay out, below [`PRIVATE_DIRECTORY`].
+pub const KEPT_DIRECTORY: &str = ".jalon/kedro";
 
 /// A project's files.
 pub struct Workspace {
@@ -189,9 +193,9 @@ impl Workspace {
                 .map_err(ObserveError::Ingest);
         }
         let content = self
-            .current(&artifact.path)
+            .held(artifact)
             .map_err(ObserveError::Ingest)?
-            .ok_or_else(|| ObserveError::Missing(artifact.path.clone().into()))?;
+            .ok_or_else(|| ObserveError::Missing(artifact.shown().into()))?;
         fits(artifact, &content).map_err(|wanted| ObserveError::WrongShape {
             path: artifact.path.clone().into(),
             wanted,

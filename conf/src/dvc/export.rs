@@ -283,7 +283,7 @@ impl Writer<'_> {
 fn script(node: &Node) -> String {
     let lines = match &node.command {
         Command::Lines(lines) => lines.as_slice(),
-        Command::Shell(_) | Command::Exec(_) | Command::Call(_) => &[],
+        Command::Shell(_) | Command::Exec(_) | Command::Call(_) | Command::Task(_) => &[],
     };
     let changes = |line: &String| {
         ["cd ", "export ", "set ", "exit", "="]
@@ -323,6 +323,6 @@ fn other_files(node: &Node) -> BTreeSet<&str> {
 fn mentions(node: &Node, word: &str) -> bool {
     match &node.command {
         Command::Lines(lines) => lines.iter().any(|line| line.contains(word)),
-        Command::Shell(_) | Command::Exec(_) | Command::Call(_) => false,
+        Command::Shell(_) | Command::Exec(_) | Command::Call(_) | Command::Task(_) => false,
     }
 }

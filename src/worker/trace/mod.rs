@@ -8,6 +8,7 @@
 
 mod filter;
 mod listener;
+mod pages;
 mod place;
 mod tracee;
 
@@ -15,21 +16,24 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub use filter::program;
 pub use listener::cannot;
+pub use pages::Pages;
 pub use place::{is_environment, stamp};
 
 use self::filter::{Call, Flags, Follow};
 use self::listener::{answer, end, receive, wake_together};
+use self::pages::{Homes, Page};
 use self::place::{is_packages, now, packages_in, real, shebang};
 use self::tracee::Tracee;
-use super::observed::{Extent, Kind, Look, Notebook, Observed, Stamp, Uses};
+use super::observed::{Kind, Look, Observed, Stamp, Uses};
 
 /// How long what a node left behind is waited for after it was killed.
 const STRAGGLERS: Duration = Duration::from_millis(500);
@@ -51,6 +55,28 @@ pub struct Trace<'a> {
     pub look: &'a dyn Look,
 }
 
+/// The same, for a thread that outlives who started it.
+#[derive(Clone)]
+pub struct Lasting {
+    /// As in [`Trace`].
+    pub system: Vec<Vec<u8>>,
+    /// As in [`Trace`].
+    pub ours: Vec<Vec<u8>>,
+    /// As in [`Trace`].
+    pub look: Arc<dyn Look + Send>,
+}
+
+impl Lasting {
+    /// What it says.
+    pub fn trace(&self) -> Trace<'_> {
+        Trace {
+            system: &self.system,
+            ours: &self.ours,
+            look: &*self.look,
+        }
+    }
+}
+
 impl std::fmt::Debug for Trace<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Trace")
@@ -60,57 +86,35 @@ impl std::fmt::Debug for Trace<'_> {
 /// Notes what happens on a listener until nobody is left who could be heard. Once `stop` is readable, what
 /// still runs is a straggler, and is killed when it is met.
 pub fn watch(trace: &Trace<'_>, listener: &OwnedFd, stop: BorrowedFd<'_>) -> Observed {
-    let mut watch = Watch {
-        trace,
-        notebook: Notebook::default(),
-        finding: FxHashSet::default(),
-        packages: FxHashMap::default(),
-        started: FxHashSet::default(),
-        starting: FxHashMap::default(),
-        modules: Vec::new(),
-        dynamic: false,
-        network: false,
-        system: 0,
-        gaps: Vec::new(),
-        refused: false,
-        path: Vec::new(),
-        stopped: None,
-    };
+    let mut watch = Watch::new(trace, None);
     wake_together(listener);
     watch.follow(listener, stop);
-    for listed in std::mem::take(&mut watch.starting).into_values().flatten() {
-        watch.notebook.note(&listed, Uses::LIST);
-    }
-    Observed {
-        extent: if watch.gaps.is_empty() {
-            Extent::Full
-        } else {
-            Extent::Partial(watch.gaps)
-        },
-        sightings: watch.notebook.close(),
-        modules: watch.modules,
-        dynamic: watch.dynamic,
-        network: watch.network,
-        system: watch.system,
-    }
+    watch.page.close()
+}
+
+/// The same for a process that does the work of several, each in a process that it forks: what each of them
+/// does is noted on a page of its own, for which `pages` is asked. The rest is the last page.
+pub fn watch_each(
+    trace: &Trace<'_>,
+    listener: &OwnedFd,
+    stop: BorrowedFd<'_>,
+    pages: &Pages,
+) -> Observed {
+    let mut watch = Watch::new(trace, Some(Homes::new(pages)));
+    wake_together(listener);
+    watch.follow(listener, stop);
+    watch.turn_to(0);
+    watch.page.close()
 }
 
 struct Watch<'a> {
     trace: &'a Trace<'a>,
-    notebook: Notebook,
-    /// Threads whose next listing looks for modules.
-    finding: FxHashSet<u32>,
+    /// Where what is seen now is noted.
+    page: Page,
+    /// Whose pages there are, where there are several.
+    homes: Option<Homes<'a>>,
     /// Directories that are named like those of packages, and whether they are.
     packages: FxHashMap<Vec<u8>, bool>,
-    /// Threads of runtimes that have started.
-    started: FxHashSet<u32>,
-    /// Package directories that a thread listed, as long as it may be a runtime that starts.
-    starting: FxHashMap<u32, Vec<Vec<u8>>>,
-    modules: Vec<PathBuf>,
-    dynamic: bool,
-    network: bool,
-    system: u64,
-    gaps: Vec<String>,
     /// The call at hand is to fail.
     refused: bool,
     /// The path at hand; one buffer for all.
@@ -118,12 +122,29 @@ struct Watch<'a> {
     stopped: Option<Instant>,
 }
 
+impl<'a> Watch<'a> {
+    fn new(trace: &'a Trace<'a>, homes: Option<Homes<'a>>) -> Self {
+        Watch {
+            trace,
+            page: Page::default(),
+            homes,
+            packages: FxHashMap::default(),
+            refused: false,
+            path: Vec::new(),
+            stopped: None,
+        }
+    }
+}
+
 impl Watch<'_> {
     fn follow(&mut self, listener: &OwnedFd, stop: BorrowedFd<'_>) {
         loop {
+            self.asked();
+            let pages = self.homes.as_ref().map(|homes| homes.asked());
             let mut fds = [
                 PollFd::from_borrowed_fd(listener.as_fd(), PollFlags::IN),
                 PollFd::from_borrowed_fd(stop, PollFlags::IN),
+                PollFd::from_borrowed_fd(pages.unwrap_or(stop), PollFlags::IN),
             ];
             let (fds, wait) = match self.stopped {
                 None => (&mut fds[..], None),
@@ -150,6 +171,7 @@ impl Watch<'_> {
             if ready.contains(PollFlags::IN) {
                 if let Some(call) = receive(listener.as_raw_fd()) {
                     self.refused = false;
+                    self.turn(call.pid);
                     self.see(&call);
                     if self.stopped.is_some() {
                         end(call.pid);
@@ -166,8 +188,34 @@ impl Watch<'_> {
     }
 
     fn gap(&mut self, why: &str) {
-        if !self.gaps.iter().any(|known| known == why) {
-            self.gaps.push(why.to_owned());
+        self.page.gap(why);
+    }
+
+    /// Turns to the page of whoever made a call.
+    fn turn(&mut self, thread: u32) {
+        if let Some(homes) = &mut self.homes {
+            let owner = homes.owner(thread);
+            self.turn_to(owner);
+        }
+    }
+
+    fn turn_to(&mut self, owner: u32) {
+        if let Some(homes) = &mut self.homes {
+            homes.turn(&mut self.page, owner);
+        }
+    }
+
+    /// A process begins a page of its own, or ends it.
+    fn page_of(&mut self, thread: u32, begins: bool) {
+        if let Some(homes) = &mut self.homes {
+            homes.mark(thread, begins);
+        }
+    }
+
+    /// Hands out the pages that are asked for.
+    fn asked(&mut self) {
+        if let Some(homes) = &mut self.homes {
+            homes.answer(&mut self.page);
         }
     }
 
@@ -183,7 +231,7 @@ impl Watch<'_> {
         match call {
             Call::Socket => {
                 let family = arguments[0] as i32;
-                self.network |= family == libc::AF_INET || family == libc::AF_INET6;
+                self.page.network |= family == libc::AF_INET || family == libc::AF_INET6;
             }
             Call::Elsewhere => self.gap("it changed its root, mounts or namespaces"),
             Call::Move(directories, paths, stays) => {
@@ -310,15 +358,17 @@ impl Watch<'_> {
             return false;
         };
         if let Some(module) = word.strip_prefix(b"module") {
-            self.modules.push(OsStr::from_bytes(module).into());
+            self.page.modules.push(OsStr::from_bytes(module).into());
+        } else if word == b"node" || word == b"session" {
+            self.page_of(thread, word == b"node");
         } else if word == b"dynamic" {
-            self.dynamic = true;
+            self.page.dynamic = true;
         } else if word == b"find" {
-            self.finding.insert(thread);
+            self.page.finding.insert(thread);
         } else if word == b"start" {
-            self.started.insert(thread);
-            for listed in self.starting.remove(&thread).unwrap_or_default() {
-                self.notebook.note(&listed, Uses::START);
+            self.page.started.insert(thread);
+            for listed in self.page.starting.remove(&thread).unwrap_or_default() {
+                self.page.notebook.note(&listed, Uses::START);
             }
         }
         true
@@ -335,14 +385,14 @@ impl Watch<'_> {
         let reads = flags & libc::O_ACCMODE != libc::O_WRONLY;
         let creates = flags & libc::O_CREAT != 0;
         if flags & libc::O_DIRECTORY != 0 || (!writes && self.is_directory()) {
-            if self.finding.remove(&tracee.thread) {
+            if self.page.finding.remove(&tracee.thread) {
                 return self.used(Uses::FIND);
             }
-            let starts = !self.started.contains(&tracee.thread);
+            let starts = !self.page.started.contains(&tracee.thread);
             if starts && is_packages(&self.path) && self.is_distributed() {
                 // Until it says what it is, it may be a runtime that looks what there is to start with.
-                self.notebook.enter(&self.path, None);
-                let listed = self.starting.entry(tracee.thread).or_default();
+                self.page.notebook.enter(&self.path, None);
+                let listed = self.page.starting.entry(tracee.thread).or_default();
                 return listed.push(self.path.clone());
             }
             return self.used(Uses::LIST);
@@ -365,13 +415,13 @@ impl Watch<'_> {
     fn is_made(&self) -> bool {
         let path = Path::new(OsStr::from_bytes(&self.path));
         path.ancestors().any(|above| {
-            let known = self.notebook.known(above.as_os_str().as_bytes());
+            let known = self.page.notebook.known(above.as_os_str().as_bytes());
             known.is_some_and(|known| known.made_at.is_some())
         })
     }
 
     fn is_absent(&mut self) -> bool {
-        match self.notebook.known(&self.path) {
+        match self.page.notebook.known(&self.path) {
             // Looked at again: it may have been made or taken away since.
             Some(_) => stamp(&self.path).is_none(),
             None => self.enter().is_none(),
@@ -379,7 +429,7 @@ impl Watch<'_> {
     }
 
     fn is_directory(&mut self) -> bool {
-        let first = match self.notebook.known(&self.path) {
+        let first = match self.page.notebook.known(&self.path) {
             Some(known) if known.stamped && known.first.is_some() => known.first,
             Some(_) => stamp(&self.path),
             None => self.enter(),
@@ -391,7 +441,7 @@ impl Watch<'_> {
     fn enter(&mut self) -> Option<Stamp> {
         let found = stamp(&self.path);
         if !self.is_system() {
-            self.notebook.enter(&self.path, Some(found));
+            self.page.notebook.enter(&self.path, Some(found));
         }
         found
     }
@@ -421,7 +471,7 @@ impl Watch<'_> {
         if !uses.any(Uses::READ.and(Uses::STAT).and(Uses::EXECUTE)) {
             return true;
         }
-        let Some(known) = self.notebook.known(&self.path) else {
+        let Some(known) = self.page.notebook.known(&self.path) else {
             return true;
         };
         let path = Path::new(OsStr::from_bytes(&self.path));
@@ -466,7 +516,7 @@ impl Watch<'_> {
 
     /// Notes the use of the path at hand by this name; whether that was something new, and no system's path.
     fn note(&mut self, uses: Uses) -> bool {
-        if let Some(known) = self.notebook.known(&self.path) {
+        if let Some(known) = self.page.notebook.known(&self.path) {
             if known.refused {
                 self.refused = true;
                 return false;
@@ -476,34 +526,35 @@ impl Watch<'_> {
                 return false;
             }
         } else if self.is_distributed() {
-            self.notebook.enter(&self.path, None);
+            self.page.notebook.enter(&self.path, None);
         } else if self.is_system() {
-            self.system += 1;
+            self.page.system += 1;
             if !uses.has(Uses::EXECUTE) {
                 return false;
             }
-            self.notebook.enter(&self.path, None);
+            self.page.notebook.enter(&self.path, None);
         } else {
             self.enter();
         }
         if !self.admitted(uses) {
             self.refused = true;
-            self.notebook.enter(&self.path, None).refused = true;
+            self.page.notebook.enter(&self.path, None).refused = true;
             return false;
         }
-        self.notebook.note(&self.path, uses);
+        self.page.notebook.note(&self.path, uses);
         self.mark(uses);
         if uses.has(Uses::EXECUTE) {
             self.interpreter();
         }
-        self.notebook
+        self.page
+            .notebook
             .known(&self.path)
             .is_some_and(|known| known.stamped)
     }
 
     /// Takes a digest where a stamp would not tell a change.
     fn mark(&mut self, uses: Uses) {
-        let Some(known) = self.notebook.known(&self.path) else {
+        let Some(known) = self.page.notebook.known(&self.path) else {
             return;
         };
         let Some(first) = known.first.filter(|_| known.mark.is_none()) else {
@@ -516,7 +567,7 @@ impl Watch<'_> {
                 .trace
                 .look
                 .mark(Path::new(OsStr::from_bytes(&self.path)), names);
-            self.notebook.enter(&self.path, None).mark = mark;
+            self.page.notebook.enter(&self.path, None).mark = mark;
         }
     }
 

@@ -224,7 +224,8 @@ impl Session {
             version: env!("CARGO_PKG_VERSION").into(),
             ..frontend::Source::default()
         };
-        let project = frontend::load(&source, &Arc::new(Witnesses::off()))
+        let bench = frontend::Bench::new(machine(), None, true);
+        let project = frontend::load(&source, &Arc::new(Witnesses::off()), &bench)
             .map_err(|error| format!("{error:#?}"))?;
         let store =
             Arc::new(LocalStore::open(store, Mode::Auto).map_err(|error| error.to_string())?);

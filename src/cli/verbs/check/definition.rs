@@ -22,7 +22,7 @@ use super::super::run::refused;
 
 /// Validates the definition, its inputs and what it asks of the machine.
 pub fn definition(common: &Common) -> Result<u8, Failure> {
-    let project = session::project(common, &Arc::new(Witnesses::off()))?;
+    let project = session::project(common, &Arc::new(Witnesses::off()), &session::bench(false))?;
     let warnings: Vec<_> = project
         .warnings
         .iter()

@@ -1,0 +1,387 @@
+//! A Kedro project as a `Pipeline`: from what the project says of itself when it is loaded.
+//!
+//! Datasets in files are artifacts at their own paths; what Kedro keeps in memory is an artifact in jalon's own
+//! directory. Parameters are values, resolved by Kedro. What cannot be known makes its readers run each time, and
+//! is said. Knows no disk and no Python.
+
+mod artifacts;
+mod description;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::diagnostic::{Diagnostic, Location};
+use crate::document::Lowered;
+use crate::layer::Layer;
+use crate::name::{Instance, Selector};
+use crate::pipeline::{
+    Cache, Command, Input, Isolation, Node, NodeId, Output, Pipeline, Programs, Resources, Retries,
+    StoreSettings, Task, Undeclared,
+};
+use crate::place::clamp;
+use crate::raw::Item;
+use crate::toml_text;
+use crate::value::Value;
+use artifacts::Catalog;
+use description::{Description, Told};
+
+/// Hooks that are called while a node runs; what they do can decide what it gives.
+const NODE_HOOKS: [&str; 7] = [
+    "before_node_run",
+    "after_node_run",
+    "on_node_error",
+    "before_dataset_loaded",
+    "after_dataset_loaded",
+    "before_dataset_saved",
+    "after_dataset_saved",
+];
+
+/// What the caller knows besides.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The project's directory, absolute.
+    pub root: String,
+    /// The file that makes it a Kedro project, relative to it.
+    pub definition: String,
+    /// `--env`, or Kedro's own default.
+    pub env: String,
+    /// Where the store is, if that is said.
+    pub store: Option<String>,
+}
+
+/// Reads a description.
+///
+/// # Errors
+/// It is not one, or of another version.
+pub fn lower(text: &str, around: &Surroundings) -> Result<Lowered, String> {
+    let told: Description = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if told.schema != description::SCHEMA {
+        return Err(format!("a description of form {}", told.schema));
+    }
+    let at = Location {
+        file: Arc::from(around.definition.as_str()),
+        line: 1,
+        column: 1,
+        width: 1,
+        ..Location::default()
+    };
+    let mut diagnostics = Vec::new();
+    if !told.unsatisfied.is_empty() {
+        let message = format!(
+            "pipeline input(s) {{{}}} not found in the catalog",
+            told.unsatisfied.join(", ")
+        );
+        let what = Diagnostic::error("missing-input", message).at(at.clone());
+        diagnostics
+            .push(what.help("register them in the catalog, or select the nodes that make them"));
+    }
+    let mut builder = Builder {
+        catalog: Catalog::new(&told, &around.root, &at),
+        hooks: hook_entries(&told),
+        places: told
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(index, node)| (node.name.as_str(), NodeId(clamp(index))))
+            .collect(),
+        told: &told,
+        at: &at,
+    };
+    let nodes: Vec<Node> = (0..told.nodes.len()).map(|at| builder.node(at)).collect();
+    diagnostics.extend(builder.catalog.problems.iter().cloned());
+    let failed = !diagnostics.is_empty();
+    let default = nodes.iter().map(|node| {
+        let base = node.name.base.clone();
+        (
+            Selector::Name {
+                base,
+                matches: None,
+            },
+            at.clone(),
+        )
+    });
+    let pipeline = Pipeline {
+        name: told.package.clone(),
+        env: around.env.clone(),
+        default: Some(default.collect()),
+        params: Value::Table(Vec::new()),
+        params_parts: Vec::new(),
+        store: StoreSettings {
+            path: around.store.clone(),
+            ..StoreSettings::default()
+        },
+        programs: Programs::Version,
+        caches: Vec::new(),
+        allow_outside: builder.catalog.outside,
+        python: None,
+        python_path: told.roots.clone(),
+        artifacts: builder.catalog.artifacts,
+        nodes,
+        finally: Vec::new(),
+        hooks: Vec::new(),
+    };
+    Ok(Lowered {
+        pipeline: (!failed).then_some(pipeline),
+        diagnostics,
+        provenance: Vec::new(),
+    })
+}
+
+/// The project's hooks that are called while a node runs: code that counts for every node.
+fn hook_entries(told: &Description) -> Vec<String> {
+    let mut entries = Vec::new();
+    for hook in told.hooks.iter().filter(|hook| hook.in_project) {
+        for name in &hook.implements {
+            if NODE_HOOKS.contains(&name.as_str()) {
+                let of = match hook.qualname.as_str() {
+                    "" => String::new(),
+                    class => format!("{class}."),
+                };
+                entries.push(format!("{}:{of}{name}", hook.module));
+            }
+        }
+    }
+    entries
+}
+
+struct Builder<'a> {
+    told: &'a Description,
+    catalog: Catalog,
+    hooks: Vec<String>,
+    places: BTreeMap<&'a str, NodeId>,
+    at: &'a Location,
+}
+
+impl Builder<'_> {
+    fn node(&mut self, index: usize) -> Node {
+        let told = &self.told.nodes[index];
+        let id = NodeId(clamp(index));
+        let mut unknown: Vec<String> = told.function.opaque.clone();
+        let mut inputs: Vec<Input> = Vec::new();
+        let mut params = Vec::new();
+        for (_, name) in &told.inputs {
+            if let Some(value) = self.told.parameters.get(name) {
+                let path = name.strip_prefix("params:").unwrap_or(name);
+                params.push((path.to_owned(), value_of(value, path, &mut unknown)));
+                continue;
+            }
+            let Some(dataset) = self.told.datasets.get(name) else {
+                continue;
+            };
+            if let Some(value) = &dataset.value {
+                params.push((name.clone(), value_of(value, name, &mut unknown)));
+                continue;
+            }
+            match self.catalog.find(name) {
+                Some(artifact) if inputs.iter().all(|input| input.artifacts != [artifact]) => {
+                    inputs.push(Input {
+                        alias: name.clone(),
+                        artifacts: vec![artifact],
+                        list: false,
+                        within: None,
+                        at: self.at.clone(),
+                    });
+                }
+                Some(_) => {}
+                None if dataset.category == "opaque" => {
+                    unknown.push(format!("what {name} holds is not known: {}", dataset.why));
+                }
+                None => {}
+            }
+        }
+        let mut outputs = Vec::new();
+        for name in &told.outputs {
+            match self.catalog.made(name, id) {
+                Some(artifact) => outputs.push(Output {
+                    alias: name.clone(),
+                    artifact,
+                }),
+                None => unknown.push(format!("{name} is kept elsewhere")),
+            }
+        }
+        params.sort_by(|a, b| a.0.cmp(&b.0));
+        params.dedup_by(|a, b| a.0 == b.0);
+        let mut after: Vec<NodeId> = told
+            .after
+            .iter()
+            .filter_map(|name| self.places.get(name.as_str()).copied())
+            .collect();
+        after.sort_unstable();
+        let task = self.task(index, &mut unknown);
+        Node {
+            name: Instance::new(&told.name),
+            cache: match unknown.is_empty() {
+                true => Cache::Default,
+                false => Cache::No,
+            },
+            command: Command::Task(Box::new(Task { unknown, ..task })),
+            code: Vec::new(),
+            inputs,
+            outputs,
+            params,
+            env: BTreeMap::new(),
+            pass_env: vec!["*".into()],
+            secrets: Vec::new(),
+            root_env: Vec::new(),
+            directory: None,
+            partly_read: Vec::new(),
+            after,
+            tags: told.tags.clone(),
+            group: told.namespace.clone(),
+            resources: Resources {
+                cpu: 1.0,
+                mem: None,
+                pools: BTreeMap::new(),
+                at: None,
+            },
+            retries: Retries {
+                max: 0,
+                on: Vec::new(),
+                wait: std::time::Duration::ZERO,
+            },
+            timeout: None,
+            checkpoint: None,
+            undeclared: Undeclared::Follow,
+            isolation: Isolation::Trace,
+            at: self.at.clone(),
+        }
+    }
+
+    fn task(&self, index: usize, unknown: &mut Vec<String>) -> Task {
+        let told = &self.told.nodes[index];
+        let mut entries: BTreeSet<String> = told.function.entries.iter().cloned().collect();
+        entries.extend(self.hooks.iter().cloned());
+        let bound = told.function.bound.iter().map(|value| {
+            entries.extend(value.class.iter().cloned());
+            value_of(value, "what is bound to the function", unknown)
+        });
+        let bound: Vec<Value> = bound.collect();
+        let mut definitions = Vec::new();
+        let mut modules: BTreeSet<String> = BTreeSet::from(["kedro".to_owned()]);
+        let used = told
+            .inputs
+            .iter()
+            .map(|(_, name)| name)
+            .chain(&told.outputs);
+        for name in used {
+            let Some(dataset) = self.told.datasets.get(name) else {
+                continue;
+            };
+            if dataset.class_in_project
+                && let Some((module, class)) = dataset.class.rsplit_once('.')
+            {
+                entries.insert(format!("{module}:{class}"));
+            }
+            modules.extend(dataset.class.split('.').next().map(str::to_owned));
+            definitions.push((name.clone(), plain(&dataset.definition)));
+        }
+        definitions.sort_by(|a, b| a.0.cmp(&b.0));
+        definitions.dedup_by(|a, b| a.0 == b.0);
+        let arguments = told.inputs.iter().map(|(argument, name)| {
+            let argument = argument.clone().map_or(Value::Null, Value::Text);
+            Value::List(vec![argument, Value::Text(name.clone())])
+        });
+        let outputs = told.outputs.iter().cloned().map(Value::Text);
+        let plugins = self.told.hooks.iter().filter(|hook| {
+            hook.implements
+                .iter()
+                .any(|name| NODE_HOOKS.contains(&name.as_str()))
+        });
+        let distributions = plugins.filter_map(|hook| hook.distribution.clone());
+        Task {
+            node: told.name.clone(),
+            entries: entries.into_iter().collect(),
+            signature: Value::List(vec![
+                Value::List(arguments.collect()),
+                Value::List(outputs.collect()),
+                Value::List(bound),
+                Value::List(told.confirms.iter().cloned().map(Value::Text).collect()),
+            ]),
+            definitions,
+            modules: modules.into_iter().collect(),
+            distributions: distributions.collect(),
+            own_process: !told.single_process,
+            kedro: self.told.kedro.clone(),
+            unknown: Vec::new(),
+        }
+    }
+}
+
+/// A value for a key; what cannot be told makes the node run each time.
+fn value_of(told: &Told, what: &str, unknown: &mut Vec<String>) -> Value {
+    if let Some(json) = &told.json {
+        return plain(json);
+    }
+    if let Some(why) = &told.opaque {
+        unknown.push(format!("{what}: {why}"));
+        return Value::Null;
+    }
+    let text = [
+        ("pickle", &told.pickle),
+        ("class", &told.class),
+        ("path", &told.path),
+    ];
+    let known = text.into_iter().filter_map(|(kind, text)| {
+        let text = text.as_ref()?;
+        Some((kind.to_owned(), Value::Text(text.clone())))
+    });
+    Value::Table(known.collect())
+}
+
+/// JSON as a parameter value.
+fn plain(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(it) => Value::Bool(*it),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => Value::Int(whole),
+            None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Array(items) => Value::List(items.iter().map(plain).collect()),
+        Json::Object(entries) => Value::Table(
+            entries
+                .iter()
+                .map(|(key, value)| (key.clone(), plain(value)))
+                .collect(),
+        ),
+    }
+}
+
+/// What `pyproject.toml` says, if it is a Kedro project's.
+///
+/// # Errors
+/// It is no TOML.
+pub fn own(text: &str) -> Result<Option<Own>, String> {
+    let read = toml_text::read(
+        0,
+        text.strip_prefix('\u{feff}').unwrap_or(text),
+        Layer::Project,
+    );
+    if let Some(mistake) = read.mistakes.into_iter().next() {
+        return Err(mistake.message);
+    }
+    let Some(tool) = read
+        .table
+        .sub("tool")
+        .filter(|tool| tool.sub("kedro").is_some())
+    else {
+        return Ok(None);
+    };
+    let store = tool.sub("jalon").and_then(|own| own.sub("store"));
+    let path = store
+        .and_then(|store| store.get("path"))
+        .and_then(Item::text);
+    Ok(Some(Own {
+        store: path.map(str::to_owned),
+    }))
+}
+
+/// What `[tool.jalon]` says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Own {
+    /// `store.path`.
+    pub store: Option<String>,
+}

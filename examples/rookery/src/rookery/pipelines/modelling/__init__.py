@@ -1,0 +1,3 @@
+"""The modelling pipeline."""
+
+from .pipeline import create_pipeline  # noqa: F401

@@ -1,0 +1,5 @@
+"""What the project adds to Kedro."""
+
+from rookery.hooks import EventLog
+
+HOOKS = (EventLog(),)
