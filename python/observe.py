@@ -41,6 +41,11 @@ def observe():
             return not whole[place]
         return not place.startswith(library)
 
+    def source(place):
+        # The directory of what byte code was compiled from.
+        directory, name = os.path.split(os.path.dirname(place))
+        return directory if name == "__pycache__" else os.path.join(directory, name)
+
     def find_spec(self, fullname, target=None):
         name = fullname.rpartition(".")[2]
         if (self.path, name) not in told:
@@ -58,7 +63,7 @@ def observe():
         # Byte code knows its source by its size and the second of its last change, so an edit within a second
         # of having been compiled may go unseen. Then it is compiled again.
         place = details.get("path")
-        if place and counts(os.path.dirname(place)) and stat(place).st_mtime <= mtime + 2:
+        if place and counts(source(place)) and stat(place).st_mtime <= mtime + 2:
             raise ImportError("as young as its source", name=name, path=place)
         return validate(data, mtime, size, name, details)
 

@@ -45,6 +45,8 @@ pub struct Pipeline {
     pub python: Option<(String, Location)>,
     /// `[pipeline] python_path`: project-relative directories in which the modules of functions are found.
     pub python_path: Vec<String>,
+    /// Modules, by the first part of their names, that are loaded before a node of Kedro's begins.
+    pub loaded: Vec<String>,
     /// Every artifact instance, sources included.
     pub artifacts: Vec<Artifact>,
     /// Every node instance, in definition order, matrix instances in matrix order.

@@ -38,6 +38,7 @@ def describe(project):
         "parameters": {name: value(catalog.get(name).load(), root) for name in names if is_parameter(name)},
         "hooks": hooks(project.hooks, root),
         "modules": sorted(modules(root)),
+        "loaded": sorted({name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)),
     }
 
 
@@ -243,6 +244,7 @@ def dataset(project, name, root):
         "append": appends(inner),
         "stateful": kind.__name__ == "IncrementalDataset",
         "single_process": bool(getattr(inner, "_SINGLE_PROCESS", False)),
+        "needs": sorted(needs(kind)),
         "definition": definition(found, root),
         "path": None,
         "why": "",
@@ -261,13 +263,23 @@ def dataset(project, name, root):
     return told
 
 
+def needs(kind):
+    """The first parts of the modules that a dataset's class, and those it derives from, may use."""
+    for each in kind.__mro__:
+        yield each.__module__.partition(".")[0]
+        for one in vars(sys.modules.get(each.__module__, types)).values():
+            name = one.__name__ if isinstance(one, types.ModuleType) else getattr(one, "__module__", None)
+            if isinstance(name, str):
+                yield name.partition(".")[0]
+
+
 def is_memory(found):
     names = {kind.__name__ for kind in type(found).__mro__}
     return bool(names & {"MemoryDataset", "SharedMemoryDataset"})
 
 
 def where(found, root):
-    """The local path of a dataset's bytes, or why it has none."""
+    """The local path of a dataset's bytes, relative to the project where it lies there, or why it has none."""
     protocol = getattr(found, "_protocol", "file") or "file"
     for name in ("_filepath", "_path", "_filepath_str", "_dirpath"):
         place = getattr(found, name, None)
@@ -275,7 +287,9 @@ def where(found, root):
             place = str(place)
             if protocol not in ("file", "local", "") or "://" in place:
                 return None, f"it lies elsewhere ({protocol})"
-            return str(Path(root, place)), ""
+            place = os.path.normpath(Path(root, place))
+            # Not where the project lies: the description is the same elsewhere.
+            return (os.path.relpath(place, root) if place.startswith(root + os.sep) else place), ""
     return None, f"what a {type(found).__name__} reads and writes has no file of its own"
 
 

@@ -63,6 +63,7 @@ def load(request):
         pipelines.set_requested(request.get("pipelines") or None)
     context = session.load_context()
     combined = Pipeline([])
+    reset_if_unknown(pipelines, names)
     for name in names:
         if name not in pipelines:
             known = ", ".join(sorted(pipelines))
@@ -89,6 +90,21 @@ def load(request):
     for name in sorted(pipeline.datasets()):
         catalog.get(name, fallback_to_runtime_pattern=True)
     return Project(session, context, pipeline, catalog, request, registered)
+
+
+def reset_if_unknown(pipelines, names):
+    """Loads all pipelines where one that is asked for cannot be found: so that it can be said which there are."""
+    try:
+        if all(name in pipelines for name in names):
+            return
+    except ImportError:
+        if not hasattr(pipelines, "set_requested"):
+            raise
+        pipelines.set_requested(None)
+        if all(name in pipelines for name in names):
+            raise
+    if hasattr(pipelines, "set_requested"):
+        pipelines.set_requested(None)
 
 
 def runtime_params(request):

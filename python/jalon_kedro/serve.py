@@ -200,7 +200,10 @@ def redirected(descriptors, work):
 def problem(error):
     if isinstance(error, load.Problem):
         return {"code": error.code, "message": error.message, "help": error.help, "traceback": ""}
-    missing = isinstance(error, ModuleNotFoundError)
+    missing, seen = error, set()
+    while missing is not None and not isinstance(missing, ModuleNotFoundError) and id(missing) not in seen:
+        seen.add(id(missing))
+        missing = missing.__cause__ or missing.__context__
     return {
         "code": "missing-package" if missing else "load",
         "message": f"{type(error).__name__}: {error}",

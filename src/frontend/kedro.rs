@@ -149,7 +149,6 @@ pub fn load(
         .told()?,
     };
     let around = Surroundings {
-        root: root.to_string_lossy().into_owned(),
         definition: definition.clone(),
         env: source.env.clone(),
         store: own.store,
@@ -383,6 +382,7 @@ fn loading() -> Pipeline {
         allow_outside: false,
         python: None,
         python_path: Vec::new(),
+        loaded: Vec::new(),
         artifacts: vec![description],
         nodes: vec![node],
         finally: Vec::new(),
@@ -417,8 +417,7 @@ impl Loading<'_> {
             self.sight,
             self.graph,
             NodeId(0),
-            &[],
-            &[],
+            observe::Known::default(),
             &observed,
             &|_| None,
         );

@@ -25,28 +25,58 @@ use crate::worker::observed::{Kind, Observed, Sighting, Uses};
 use crate::worker::trace;
 use crate::workspace::PRIVATE_DIRECTORY;
 
-/// Folds. `modules` are the files of the node's function, `also` what counts unseen, `value` gives the content of an output in this run.
+/// What is known of an execution besides what was seen.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// The files of the node's function: what is read of them, its definitions stand for.
+    pub modules: &'a [(String, Content)],
+    /// What counts although it was used before anybody looked.
+    pub entries: &'a [PathEntry],
+    /// A runtime that was running before anybody looked.
+    pub runtime: Option<&'a Path>,
+}
+
+/// Folds. `value` gives the content of an output in this run.
 pub fn fold(
     sight: &Sight<'_>,
     graph: &Graph,
     id: NodeId,
-    modules: &[(String, Content)],
-    also: &[PathEntry],
+    known: Known<'_>,
     observed: &Observed,
     value: &(dyn Fn(ArtifactId) -> Option<Content> + Sync),
 ) -> Folded {
     // What is found by other ways than the text tells counts by its file, and so does all that it may use.
-    let modules = if observed.dynamic { &[] } else { modules };
+    let modules = if observed.dynamic { &[] } else { known.modules };
     let declared = Declared::new(sight.workspace, graph, id, modules);
     let mut fold = Fold::new(sight, graph, declared, observed);
+    if let Some(runtime) = known.runtime {
+        let homes = homes(sight, runtime);
+        fold.runtimes.extend(homes);
+        let name = sight.programs.name(runtime);
+        fold.add(Place::Program, &name, Access::Content, None);
+    }
     for sighting in &observed.sightings {
         fold.take(sighting);
     }
     fold.modules(&observed.modules);
-    for entry in also {
+    for entry in known.entries {
         fold.entries.entry(entry.clone()).or_insert(None);
     }
     fold.end(observed, value)
+}
+
+/// The directories that belong to a runtime.
+fn homes(sight: &Sight<'_>, program: &Path) -> Vec<PathBuf> {
+    let real = program.canonicalize().ok();
+    let installed = real.and_then(|real| Some(real.parent()?.parent()?.to_owned()));
+    let homes = [python::home(sight.programs.cache(), program), installed];
+    let homes = homes.into_iter().flatten();
+    homes
+        .filter(|home| home.join("lib").is_dir() && home.parent().is_some())
+        .filter(|home| {
+            !sight.rules.root.starts_with(home) && Some(home) != sight.rules.home.as_ref()
+        })
+        .collect()
 }
 
 /// Folding, half way.
@@ -99,17 +129,7 @@ impl<'a, 'o> Fold<'a, 'o> {
                         .canonicalize()
                         .is_ok_and(|real| runtime(&real).is_some())
             })
-            .flat_map(|one| {
-                let real = one.path.canonicalize().ok();
-                let installed = real.and_then(|real| Some(real.parent()?.parent()?.to_owned()));
-                [python::home(sight.programs.cache(), &one.path), installed]
-                    .into_iter()
-                    .flatten()
-            })
-            .filter(|home| home.join("lib").is_dir() && home.parent().is_some())
-            .filter(|home| {
-                !sight.rules.root.starts_with(home) && Some(home) != sight.rules.home.as_ref()
-            })
+            .flat_map(|one| homes(sight, &one.path))
             .collect();
         Fold {
             sight,
@@ -212,6 +232,13 @@ impl<'a, 'o> Fold<'a, 'o> {
                 let path = String::from_utf8_lossy(path).into_owned();
                 return self.trespasses.push(Trespass { path, artifact });
             }
+        }
+        let made = sighting
+            .first
+            .is_none_or(|first| first.kind == Kind::Directory);
+        if made && self.sight.territory.is_above(path) && !sighting.uses.has(Uses::LIST) {
+            // Whether a directory of results is there yet depends on what ran before.
+            return;
         }
         if !self.is_runtimes(&sighting.path) {
             self.enter(sighting, Place::Project, path);

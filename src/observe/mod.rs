@@ -20,7 +20,7 @@ mod strict;
 mod territory;
 
 pub use declared::Declared;
-pub use fold::fold;
+pub use fold::{Known, fold};
 pub use folded::{Folded, Trespass, undeclared};
 pub use installed::{Deviation, Installed, distribution, verify};
 pub use rules::Rules;

@@ -109,18 +109,19 @@ impl<'a> Sight<'a> {
         }
     }
 
-    /// Entries for the distributions of modules, by the first part of their names, and of these names, with all that
+    /// Where `loaded` modules were loaded before anybody looked: entries for the distributions of modules, by the first part of their names, and of these names, with all that
     /// they need.
     pub fn required(
         &self,
         interpreter: &Path,
+        loaded: &[String],
         modules: &[&str],
         names: &[String],
     ) -> Vec<PathEntry> {
         let (programs, root) = (&self.programs, &self.rules.root);
         let installed = self
             .installation
-            .get_or_init(|| Installation::of(programs, root, interpreter));
+            .get_or_init(|| Installation::of(programs, root, interpreter, loaded));
         required(installed, modules, names)
     }
 

@@ -49,6 +49,11 @@ impl Territory {
             })
     }
 
+    /// Whether an output lies somewhere below a path.
+    pub fn is_above(&self, path: &[u8]) -> bool {
+        self.above.contains(trimmed(path))
+    }
+
     /// Whether a path exists, or may, because runs make it: an output, or a directory above one.
     pub fn is_made(&self, path: &[u8]) -> bool {
         let path = trimmed(path);

@@ -41,7 +41,8 @@ impl Shop<'_> {
         let interpreter = self.judge.interpreter();
         interpreter.map_or_else(Vec::new, |interpreter| {
             let sight = self.judge.sight();
-            sight.required(&interpreter.place, &modules, &task.distributions)
+            let loaded = &self.graph().pipeline().loaded;
+            sight.required(&interpreter.place, loaded, &modules, &task.distributions)
         })
     }
 
@@ -118,12 +119,19 @@ impl Shop<'_> {
         observed: &Observed,
     ) -> Result<Folded, Box<Failure>> {
         let values = |artifact: ArtifactId| job.value(artifact);
+        let entries = self.required(job.node);
+        let is_task = matches!(node.command, Command::Task(_));
+        let interpreter = self.judge.interpreter().filter(|_| is_task);
+        let known = observe::Known {
+            modules: self.modules(job.node),
+            entries: &entries,
+            runtime: interpreter.map(|interpreter| interpreter.place.as_path()),
+        };
         let folded = observe::fold(
             self.judge.sight(),
             self.graph(),
             job.node,
-            self.modules(job.node),
-            &self.required(job.node),
+            known,
             observed,
             &values,
         );

@@ -92,6 +92,7 @@ pub(super) fn pipeline(
         allow_outside: outside,
         python: None,
         python_path: Vec::new(),
+        loaded: Vec::new(),
         artifacts,
         nodes: built,
         finally: Vec::new(),

@@ -27,7 +27,7 @@ pub(super) struct Catalog {
 
 impl Catalog {
     /// Of every dataset that has bytes of its own.
-    pub fn new(told: &Description, root: &str, at: &Location) -> Catalog {
+    pub fn new(told: &Description, at: &Location) -> Catalog {
         let mut catalog = Catalog {
             artifacts: Vec::new(),
             by_name: BTreeMap::new(),
@@ -37,7 +37,7 @@ impl Catalog {
         };
         let mut by_path: BTreeMap<String, ArtifactId> = BTreeMap::new();
         for (name, dataset) in &told.datasets {
-            let Some(artifact) = catalog.artifact(name, dataset, root) else {
+            let Some(artifact) = catalog.artifact(name, dataset) else {
                 continue;
             };
             let place = artifact
@@ -53,16 +53,13 @@ impl Catalog {
         catalog
     }
 
-    fn artifact(&mut self, name: &str, dataset: &Dataset, root: &str) -> Option<Artifact> {
+    fn artifact(&mut self, name: &str, dataset: &Dataset) -> Option<Artifact> {
         let own = |kind: &str| format!("{PRIVATE}/{kind}/{}", escaped(name));
         let (path, versions, private) = match (dataset.category.as_str(), &dataset.path) {
             ("memory", _) if dataset.value.is_none() => (own("memory"), None, true),
             ("file", Some(path)) => {
-                let below = path
-                    .strip_prefix(root)
-                    .and_then(|rest| rest.strip_prefix('/'));
-                self.outside |= below.is_none();
-                let path = below.unwrap_or(path).to_owned();
+                self.outside |= path.starts_with('/');
+                let path = path.clone();
                 match dataset.versioned {
                     true => (own("versions"), Some(path), true),
                     false => (path, None, false),

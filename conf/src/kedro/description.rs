@@ -22,6 +22,8 @@ pub(super) struct Description {
     pub datasets: BTreeMap<String, Dataset>,
     pub parameters: BTreeMap<String, Told>,
     pub hooks: Vec<Hook>,
+    /// The first parts of the names of all modules that are loaded.
+    pub loaded: Vec<String>,
     /// Names that are read, are not registered, and are made by no node of the selection.
     #[serde(default)]
     pub unsatisfied: Vec<String>,
@@ -84,12 +86,14 @@ pub(super) struct Dataset {
     pub class_in_project: bool,
     /// `file`, `memory` or `opaque`.
     pub category: String,
-    /// Absolute, for a file.
+    /// For a file: relative to the project, or absolute.
     pub path: Option<String>,
     pub versioned: bool,
     pub load_version: Option<String>,
     pub append: bool,
     pub stateful: bool,
+    /// The first parts of the names of the modules that its class may use.
+    pub needs: Vec<String>,
     pub definition: Json,
     /// What it holds, where that was given with it.
     pub value: Option<Told>,

@@ -41,8 +41,6 @@ const NODE_HOOKS: [&str; 7] = [
 /// What the caller knows besides.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
-    /// The project's directory, absolute.
-    pub root: String,
     /// The file that makes it a Kedro project, relative to it.
     pub definition: String,
     /// `--env`, or Kedro's own default.
@@ -78,7 +76,7 @@ pub fn lower(text: &str, around: &Surroundings) -> Result<Lowered, String> {
             .push(what.help("register them in the catalog, or select the nodes that make them"));
     }
     let mut builder = Builder {
-        catalog: Catalog::new(&told, &around.root, &at),
+        catalog: Catalog::new(&told, &at),
         hooks: hook_entries(&told),
         places: told
             .nodes
@@ -117,6 +115,7 @@ pub fn lower(text: &str, around: &Surroundings) -> Result<Lowered, String> {
         allow_outside: builder.catalog.outside,
         python: None,
         python_path: told.roots.clone(),
+        loaded: told.loaded.clone(),
         artifacts: builder.catalog.artifacts,
         nodes,
         finally: Vec::new(),
@@ -274,7 +273,7 @@ impl Builder<'_> {
             {
                 entries.insert(format!("{module}:{class}"));
             }
-            modules.extend(dataset.class.split('.').next().map(str::to_owned));
+            modules.extend(dataset.needs.iter().cloned());
             definitions.push((name.clone(), plain(&dataset.definition)));
         }
         definitions.sort_by(|a, b| a.0.cmp(&b.0));

@@ -113,6 +113,7 @@ pub(crate) fn lower(
         allow_outside: outside,
         python,
         python_path,
+        loaded: Vec::new(),
         artifacts: catalog.artifacts,
         nodes,
         finally,

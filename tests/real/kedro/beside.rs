@@ -1,0 +1,130 @@
+//! The same as Kedro: files, hooks, selections.
+
+use std::collections::BTreeMap;
+
+use crate::ground::{Ground, shown};
+
+/// Events by the node that they belong to; those of the run under an empty name.
+fn by_node(events: &[String]) -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for event in events {
+        let words: Vec<&str> = event.split(' ').collect();
+        let node = match words.as_slice() {
+            [
+                "before_node_run" | "after_node_run" | "on_node_error",
+                node,
+                ..,
+            ] => node,
+            [_, _, node] if event.contains("_dataset_") => node,
+            _ => "",
+        };
+        found
+            .entry(node.to_owned())
+            .or_default()
+            .push(event.clone());
+    }
+    found
+}
+
+#[test]
+fn a_first_run_gives_the_same_files_and_calls_the_same_hooks() {
+    let (Some(kedro), Some(jalon)) = (Ground::new(), Ground::new()) else {
+        return;
+    };
+    let ran = kedro.kedro(&["run"]);
+    assert!(ran.status.success(), "{}", shown(&ran));
+    let told = jalon.run(&["-j2"]);
+    assert_eq!(told["counts"]["ran"], 16, "{told}");
+    let (expected, found) = (kedro.results(), jalon.results());
+    let names: Vec<&String> = expected.keys().collect();
+    assert_eq!(names, found.keys().collect::<Vec<_>>());
+    for (name, bytes) in &expected {
+        assert!(found[name] == *bytes, "{name} differs");
+    }
+    assert_eq!(expected.len(), 12, "{names:?}");
+    assert_eq!(by_node(&kedro.events()), by_node(&jalon.events()));
+}
+
+#[test]
+fn kedro_goes_on_where_jalon_was() {
+    let Some(ground) = Ground::new() else { return };
+    ground.run(&[]);
+    ground.events();
+    let ran = ground.kedro(&[
+        "run",
+        "--nodes",
+        "linear.evaluate,compare",
+        "--from-nodes",
+        "linear.evaluate",
+    ]);
+    // The judge is in memory: Kedro cannot compare without it, and says so.
+    assert!(!ran.status.success(), "{}", shown(&ran));
+    let ran = ground.kedro(&["run", "--nodes", "plot,by_species"]);
+    assert!(ran.status.success(), "{}", shown(&ran));
+}
+
+#[test]
+fn selections_mean_what_they_mean_in_kedro() {
+    let (Some(kedro), Some(jalon)) = (Ground::new(), Ground::new()) else {
+        return;
+    };
+    for words in [
+        &["--to-nodes", "join"][..],
+        &["--tags", "report"],
+        &["--namespaces", "linear", "--env", "quick"],
+        &[
+            "--from-nodes",
+            "forest.train",
+            "--to-outputs",
+            "forest.metrics",
+            "--params",
+            "forest.options.trees=3",
+        ],
+        &["--nodes", "plot", "--pipelines", "reporting"],
+    ] {
+        let ran = kedro.kedro(&[&["run"], words].concat());
+        let told = jalon.jalon(&[&["run"], words].concat());
+        assert_eq!(
+            ran.status.success(),
+            told.status.success(),
+            "{words:?}: {}\n{}",
+            shown(&ran),
+            shown(&told)
+        );
+        let (expected, found) = (kedro.ran(), jalon.ran());
+        if ran.status.success() {
+            // What the project keeps, jalon takes from there.
+            assert!(
+                found.iter().all(|node| expected.contains(node)),
+                "{words:?}: {found:?} of {expected:?}"
+            );
+        }
+        assert_eq!(
+            kedro.results().keys().collect::<Vec<_>>(),
+            jalon.results().keys().collect::<Vec<_>>(),
+            "{words:?}"
+        );
+    }
+    assert_eq!(kedro.results(), jalon.results());
+}
+
+#[test]
+fn what_ends_in_memory_reaches_the_hooks_and_can_be_had() {
+    let Some(ground) = Ground::new() else { return };
+    ground.run(&["--to-nodes", "count_lines"]);
+    let events = ground.events();
+    assert!(
+        events.contains(&"after_pipeline_run birds_size".to_owned()),
+        "{events:#?}"
+    );
+    let got = ground.jalon(&[
+        "get",
+        "birds_size",
+        "--to-nodes",
+        "count_lines",
+        "-o",
+        "size.pkl",
+    ]);
+    assert!(got.status.success(), "{}", shown(&got));
+    assert!(ground.dir.join("size.pkl").is_file());
+}

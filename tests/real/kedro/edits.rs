@@ -1,0 +1,170 @@
+//! After an edit exactly the nodes that it can matter to run, and nothing runs after what cannot matter.
+
+use std::fs;
+
+use crate::ground::{Ground, shown};
+
+/// A ground with everything made, without the node that runs each time.
+const TARGETS: [&str; 2] = ["--to-nodes", "compare,plot,by_species,count_lines"];
+
+fn made() -> Option<Ground> {
+    let ground = Ground::new()?;
+    ground.run(&TARGETS);
+    ground.events();
+    Some(ground)
+}
+
+fn must_run(ground: &Ground, what: &str, words: &[&str], expected: &[&str]) {
+    let words = [&TARGETS[..], words].concat();
+    let told = ground.run(&words);
+    assert_eq!(ground.ran(), expected, "{what}: {told}");
+    let told = ground.run(&words);
+    assert_eq!(ground.ran(), [""; 0], "{what}, and again: {told}");
+}
+
+#[test]
+fn with_nothing_to_do_no_interpreter_starts() {
+    let Some(ground) = made() else { return };
+    let bin = ground.dir.join("bin");
+    fs::create_dir_all(&bin).expect("a directory");
+    // What would start is found first on the search path, and says so.
+    for name in ["python", "python3"] {
+        let place = bin.join(name);
+        fs::write(&place, "#!/bin/sh\necho started >> \"$STARTED\"\nexit 1\n").expect("a script");
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).expect("it may be executed");
+    }
+    let started = ground.dir.join("started");
+    let words = ["run", "--json", TARGETS[0], TARGETS[1]];
+    for round in ["from the snapshot", "gone through"] {
+        let told = ground.jalon_with(&words, &[("STARTED", &started.to_string_lossy())]);
+        assert!(told.status.success(), "{round}: {}", shown(&told));
+        assert_eq!(ground.events(), [""; 0], "{round}");
+        assert!(!started.exists(), "{round}");
+        let _ = fs::remove_dir_all(ground.dir.join(".jalon/settled"));
+    }
+}
+
+#[test]
+fn an_edit_runs_what_it_can_matter_to() {
+    let Some(ground) = made() else { return };
+    let forest = ["forest.evaluate", "forest.split", "forest.train"];
+    let quick = &["--params", "forest.options.test_size=0.5"];
+    must_run(
+        &ground,
+        "a parameter",
+        quick,
+        &[&["compare"][..], &forest].concat(),
+    );
+    must_run(&ground, "and back again", &[], &[]);
+    ground.edit(
+        "conf/base/parameters_reporting.yml",
+        "limit: 0.75",
+        "limit: 0.9999",
+    );
+    must_run(
+        &ground,
+        "a parameter of one node",
+        &[],
+        &["compare", "make_judge"],
+    );
+    ground.edit("src/rookery/pipelines/reporting/nodes.py", "s=12", "s=14");
+    must_run(&ground, "a node's body", &[], &["plot"]);
+    ground.edit(
+        "src/rookery/pipelines/preparation/nodes.py",
+        "\"characters\": len(text)",
+        "\"characters\": len(text) + 1",
+    );
+    must_run(&ground, "another node's body", &[], &["count_lines"]);
+    ground.edit("src/rookery/units.py", "GRAMS = 1000", "GRAMS = 1000.0");
+    must_run(
+        &ground,
+        "a constant in another module, which gives the same",
+        &[],
+        &["preprocess_measurements"],
+    );
+    ground.edit(
+        "src/rookery/units.py",
+        "return grams / 453.59237",
+        "return grams / 453.6",
+    );
+    must_run(&ground, "a function that nobody uses", &[], &[]);
+    ground.edit(
+        "src/rookery/pipelines/modelling/nodes.py",
+        "def split(",
+        "# cut\ndef split(",
+    );
+    must_run(&ground, "a comment", &[], &[]);
+    ground.edit(
+        "conf/base/catalog.yml",
+        "filename_suffix: .csv",
+        "filename_suffix: .txt",
+    );
+    must_run(&ground, "how a dataset is saved", &[], &["by_species"]);
+    ground.edit("data/01_raw/measurements.csv", "39.1", "39.2");
+    let told = ground.run(&TARGETS);
+    let ran = ground.ran();
+    assert!(
+        ran.contains(&"preprocess_measurements".to_owned())
+            && ran.contains(&"linear.train".to_owned()),
+        "{told}"
+    );
+    assert!(!ran.contains(&"preprocess_nests".to_owned()), "{ran:?}");
+}
+
+#[test]
+fn what_is_lost_is_brought_back() {
+    let Some(ground) = made() else { return };
+    let before = ground.results();
+    fs::write(ground.dir.join("data/03_primary/birds.csv"), "").expect("it can be cut off");
+    fs::remove_file(ground.dir.join("data/02_intermediate/clean_nests.csv")).expect("it is there");
+    fs::remove_dir_all(ground.dir.join("data/08_reporting/species")).expect("it is there");
+    let told = ground.run(&TARGETS);
+    assert_eq!(ground.ran(), [""; 0], "{told}");
+    assert_eq!(ground.results(), before);
+}
+
+#[test]
+fn a_version_is_made_when_the_newest_is_not_the_right_one() {
+    let Some(ground) = made() else { return };
+    let before = ground.versions("linear");
+    assert_eq!(before.len(), 1);
+    ground.run(&TARGETS);
+    assert_eq!(ground.versions("linear"), before, "a hit makes none");
+    fs::remove_dir_all(&before[0]).expect("it is there");
+    ground.run(&TARGETS);
+    assert_eq!(ground.ran(), [""; 0]);
+    assert_eq!(
+        ground.versions("linear").len(),
+        1,
+        "it is brought back as a new one"
+    );
+    let ran = ground.kedro(&[
+        "run",
+        "--nodes",
+        "linear.evaluate",
+        "--to-outputs",
+        "linear.metrics",
+    ]);
+    // Its test data are in memory, so Kedro cannot; but the model it finds.
+    assert!(
+        !shown(&ran).contains("Did not find any versions"),
+        "{}",
+        shown(&ran)
+    );
+}
+
+#[test]
+fn a_clone_and_a_renamed_directory_run_nothing() {
+    let Some(ground) = Ground::new() else { return };
+    let ground = ground.with_store();
+    ground.run(&TARGETS);
+    ground.events();
+    let clone = ground.clone_beside("clone");
+    for name in ["02_intermediate", "03_primary", "06_models", "08_reporting"] {
+        let _ = fs::remove_dir_all(clone.dir.join("data").join(name));
+    }
+    let told = clone.run(&TARGETS);
+    assert_eq!(clone.events(), [""; 0], "{told}");
+    assert_eq!(clone.results(), ground.results());
+}

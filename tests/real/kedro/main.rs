@@ -1,0 +1,10 @@
+//! jalon beside the real Kedro, on the same project: the same files, the same hooks, and the nodes that must run.
+//!
+//! `get` installs Kedro where it is not yet; where it cannot be had, everything here says so and passes. The project is
+//! `examples/rookery`, unchanged; a hook of its own writes down what happens where `$ROOKERY_EVENTS` says, which is how it is
+//! known what ran.
+
+mod beside;
+mod edits;
+mod failures;
+mod ground;
