@@ -152,6 +152,7 @@ fn called(entry: &PathEntry) -> String {
             None => text.into_owned(),
         },
         Place::Program => format!("program {text}"),
+        Place::Variable => format!("variable {text}"),
         Place::Project | Place::Absolute => text.into_owned(),
     };
     match entry.access {

@@ -21,7 +21,7 @@ import signal
 import sys
 import traceback
 
-from . import describe, load, memory, node
+from . import describe, load, memory, node, variables
 from .channel import Channel
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -67,6 +67,7 @@ class Session:
         self.channel.send({"forked": message["run"], "pid": os.getpid()})
         before = resource.getrusage(resource.RUSAGE_SELF)
         memory.tell("node")
+        variables.forget()
         code = redirected(descriptors, lambda: node.run(self.project, message))
         memory.tell("session")
         after = resource.getrusage(resource.RUSAGE_SELF)
@@ -178,6 +179,7 @@ def become_node(channel, descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
     memory.tell("node")
+    variables.forget()
 
 
 def redirected(descriptors, work):
@@ -218,6 +220,7 @@ def main(request):
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
+    variables.watch()
     try:
         project = load.load(request)
         told = describe.describe(project)

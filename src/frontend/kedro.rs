@@ -43,7 +43,7 @@ use crate::workspace::{PRIVATE_DIRECTORY, Workspace};
 pub const FILE: &str = "pyproject.toml";
 
 /// What loads a project, by its name in a package.
-const PACKAGE: [(&str, &str); 8] = [
+const PACKAGE: [(&str, &str); 9] = [
     (
         "__init__.py",
         include_str!("../../python/jalon_kedro/__init__.py"),
@@ -69,6 +69,10 @@ const PACKAGE: [(&str, &str); 8] = [
     (
         "start.py",
         include_str!("../../python/jalon_kedro/start.py"),
+    ),
+    (
+        "variables.py",
+        include_str!("../../python/jalon_kedro/variables.py"),
     ),
 ];
 

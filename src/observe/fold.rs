@@ -59,6 +59,9 @@ pub fn fold(
         fold.take(sighting);
     }
     fold.modules(&observed.modules);
+    for name in &observed.variables {
+        fold.add(Place::Variable, name, Access::Content, None);
+    }
     for entry in known.entries {
         fold.entries.entry(entry.clone()).or_insert(None);
     }

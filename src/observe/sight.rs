@@ -10,7 +10,7 @@ use jalon_conf::pipeline::ArtifactId;
 use jalon_store::LocalStore;
 use jalon_store::action::{Access, PathEntry, PathKind, Place, Seen, listing_digest};
 use jalon_store::content::Content;
-use jalon_store::digest::TreeDigest;
+use jalon_store::digest::{BlobDigest, TreeDigest};
 use jalon_store::index::StatCache;
 use jalon_store::tree::{Entry, Tree};
 use rustc_hash::FxHashMap;
@@ -23,6 +23,7 @@ use super::territory::Territory;
 use crate::graph::Graph;
 use crate::project::Machine;
 use crate::witness;
+use crate::worker::environment::Variables;
 use crate::workspace::Workspace;
 use crate::workspace::glob::Pattern;
 use crate::workspace::see::digest_of;
@@ -52,6 +53,7 @@ pub struct Sight<'a> {
     pub programs: Programs<'a>,
     /// `$VIRTUAL_ENV`: the Python environment that is active.
     pub virtual_env: Option<PathBuf>,
+    variables: Variables,
     /// What is installed beside the interpreter of functions.
     installation: OnceLock<Installation>,
     known: RwLock<FxHashMap<PathEntry, Option<Seen>>>,
@@ -68,7 +70,7 @@ impl crate::worker::observed::Look for Bytes {
             return None;
         }
         let bytes = std::fs::read(path).ok()?;
-        Some(*jalon_store::digest::BlobDigest::of(&bytes).as_bytes())
+        Some(*BlobDigest::of(&bytes).as_bytes())
     }
 }
 
@@ -104,6 +106,7 @@ impl<'a> Sight<'a> {
                 .filter(|place| !place.is_empty())
                 .map(|place| rules.root.join(place)),
             rules,
+            variables: machine.variables.clone(),
             installation: OnceLock::new(),
             known: RwLock::default(),
         }
@@ -160,6 +163,11 @@ impl<'a> Sight<'a> {
                 .version(&entry.path)
                 .map(Seen::Version)
                 .or(Some(Seen::Absent)),
+            // Not the value itself: it may be nobody's business.
+            Place::Variable => Some(match self.variables.get(OsStr::from_bytes(&entry.path)) {
+                Some(value) => Seen::Version(BlobDigest::of(value.as_bytes()).to_string()),
+                None => Seen::Absent,
+            }),
             Place::Distribution => python::see(&self.programs, self.workspace, entry),
             Place::Project | Place::Absolute | Place::Home => {
                 let place = self.place(entry)?;

@@ -44,7 +44,7 @@ use jalon_store::{Glance, LocalStore};
 
 use self::check::Checked;
 use self::format::{Kept, Snapshot};
-use crate::frontend::Source;
+use crate::frontend::{self, Source};
 use crate::project::{Machine, Project};
 use crate::run::Materialise;
 use crate::run::rest::Rest;
@@ -114,9 +114,11 @@ impl Question<'_> {
         }
         to.text(&format!("{:?}", (&self.source.kedro, &self.source.python)));
         let variable = |name: &str| self.machine.variables.get(OsStr::new(name));
-        let kedros = self.machine.variables.iter();
-        for (name, value) in kedros.filter(|(name, _)| name.as_bytes().starts_with(b"KEDRO_")) {
-            to.bytes(name.as_bytes()).bytes(value.as_bytes());
+        if self.definition == frontend::kedro::FILE {
+            // Any of them may have been asked for, and a look at one is no look at a file.
+            for (name, value) in environment::telling(&self.machine.variables) {
+                to.bytes(name.as_bytes()).bytes(value.as_bytes());
+            }
         }
         let (home, path) = (variable("HOME"), variable("PATH"));
         // Where it leads, for paths below it are looked at there.

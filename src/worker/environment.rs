@@ -37,6 +37,44 @@ pub fn hashed_texts(caller: &Variables) -> impl Iterator<Item = (&OsString, &OsS
     caller.iter().filter(|(name, _)| is_text(name))
 }
 
+/// Variables that say where somebody works, not on what: terminals, sessions, windows.
+const INCIDENTAL: [&str; 24] = [
+    "_",
+    "COLORTERM",
+    "COLUMNS",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DISPLAY",
+    "EDITOR",
+    "FORCE_COLOR",
+    "LINES",
+    "LOGNAME",
+    "LS_COLORS",
+    "MAIL",
+    "NO_COLOR",
+    "OLDPWD",
+    "PAGER",
+    "PS1",
+    "PWD",
+    "SHELL",
+    "SHLVL",
+    "SSH_AUTH_SOCK",
+    "SSH_CLIENT",
+    "SSH_CONNECTION",
+    "SSH_TTY",
+    "TMUX",
+    "WINDOWID",
+];
+
+/// All variables that code may depend on.
+pub fn telling(caller: &Variables) -> impl Iterator<Item = (&OsString, &OsString)> {
+    caller.iter().filter(|(name, _)| {
+        let known = name.to_str();
+        !known.is_some_and(|name| {
+            PASSED.contains(&name) || INCIDENTAL.contains(&name) || name.starts_with("JALON_")
+        })
+    })
+}
+
 /// What everyone who is executed for the user sees: the fixed few, the hashed ones, and those named.
 pub fn base(caller: &Variables, pass: &[String]) -> Variables {
     caller

@@ -115,6 +115,8 @@ pub enum Place {
     Home,
     /// A program, by the name under which it is found on the search path, or by its path.
     Program,
+    /// A variable of the environment, by its name; what was found is a digest of its value.
+    Variable,
 }
 
 impl Place {
@@ -235,6 +237,7 @@ impl PathEntry {
             Place::Distribution => 2,
             Place::Home => 3,
             Place::Program => 4,
+            Place::Variable => 5,
         });
         to.bytes(&self.path);
         to.variant(match self.access {

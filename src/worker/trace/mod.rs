@@ -10,6 +10,7 @@ mod filter;
 mod listener;
 mod pages;
 mod place;
+mod request;
 mod tracee;
 
 use std::ffi::OsStr;
@@ -17,7 +18,6 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
@@ -27,13 +27,14 @@ pub use filter::program;
 pub use listener::cannot;
 pub use pages::Pages;
 pub use place::{is_environment, stamp};
+pub use request::{Lasting, Trace};
 
 use self::filter::{Call, Flags, Follow};
 use self::listener::{answer, end, receive, wake_together};
 use self::pages::{Homes, Page};
 use self::place::{is_packages, now, packages_in, real, shebang};
 use self::tracee::Tracee;
-use super::observed::{Kind, Look, Observed, Stamp, Uses};
+use super::observed::{Kind, Observed, Stamp, Uses};
 
 /// How long what a node left behind is waited for after it was killed.
 const STRAGGLERS: Duration = Duration::from_millis(500);
@@ -42,46 +43,9 @@ const STRAGGLERS: Duration = Duration::from_millis(500);
 const TICK: i128 = 20_000_000;
 /// Below this name, which nothing can ever have, a language runtime tells what it looks for (see
 /// `python/observe.py`): `/proc/jalon/module/DIRECTORY/NAME`, `/proc/jalon/find` before it lists a directory for that,
-/// `/proc/jalon/start` once it has started, and `/proc/jalon/dynamic` if it found code that nothing names.
+/// `/proc/jalon/start` once it has started, `/proc/jalon/variable/NAME` if the project asks for one,
+/// `/proc/jalon/node` and `session` where what one execution does begins and ends, and `/proc/jalon/dynamic` if it found code that nothing names.
 pub const WORD: &[u8] = b"/proc/jalon/";
-
-/// What to look for.
-pub struct Trace<'a> {
-    /// Directories whose files are only counted, unless they are executed: absolute, with a closing slash.
-    pub system: &'a [Vec<u8>],
-    /// Directories that are none of those, even if they lie in one.
-    pub ours: &'a [Vec<u8>],
-    /// Looks at what was seen when it was seen.
-    pub look: &'a dyn Look,
-}
-
-/// The same, for a thread that outlives who started it.
-#[derive(Clone)]
-pub struct Lasting {
-    /// As in [`Trace`].
-    pub system: Vec<Vec<u8>>,
-    /// As in [`Trace`].
-    pub ours: Vec<Vec<u8>>,
-    /// As in [`Trace`].
-    pub look: Arc<dyn Look + Send>,
-}
-
-impl Lasting {
-    /// What it says.
-    pub fn trace(&self) -> Trace<'_> {
-        Trace {
-            system: &self.system,
-            ours: &self.ours,
-            look: &*self.look,
-        }
-    }
-}
-
-impl std::fmt::Debug for Trace<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Trace")
-    }
-}
 
 /// Notes what happens on a listener until nobody is left who could be heard. Once `stop` is readable, what
 /// still runs is a straggler, and is killed when it is met.
@@ -359,6 +323,8 @@ impl Watch<'_> {
         };
         if let Some(module) = word.strip_prefix(b"module") {
             self.page.modules.push(OsStr::from_bytes(module).into());
+        } else if let Some(name) = word.strip_prefix(b"variable/") {
+            self.page.variables.push(name.to_vec());
         } else if word == b"node" || word == b"session" {
             self.page_of(thread, word == b"node");
         } else if word == b"dynamic" {

@@ -31,6 +31,7 @@ pub(super) struct Page {
     /// Package directories that a thread listed, as long as it may be a runtime that starts.
     pub starting: FxHashMap<u32, Vec<Vec<u8>>>,
     pub modules: Vec<std::path::PathBuf>,
+    pub variables: Vec<Vec<u8>>,
     pub dynamic: bool,
     pub network: bool,
     pub system: u64,
@@ -57,6 +58,7 @@ impl Page {
             },
             sightings: self.notebook.close(),
             modules: self.modules,
+            variables: self.variables,
             dynamic: self.dynamic,
             network: self.network,
             system: self.system,

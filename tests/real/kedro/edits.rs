@@ -113,6 +113,26 @@ fn an_edit_runs_what_it_can_matter_to() {
 }
 
 #[test]
+fn a_variable_that_a_node_asks_for_counts() {
+    let Some(ground) = Ground::new() else { return };
+    ground.edit(
+        "src/rookery/pipelines/preparation/nodes.py",
+        "    return {\"lines\": text.count(\"\\n\")",
+        "    import os\n    return {\"who\": os.environ.get(\"WHO\"), \"lines\": text.count(\"\\n\")",
+    );
+    let run = |env: &[(&str, &str)]| {
+        let told = ground.jalon_with(&["run", TARGETS[0], TARGETS[1]], env);
+        assert!(told.status.success(), "{}", shown(&told));
+        ground.ran()
+    };
+    run(&[]);
+    assert_eq!(run(&[("ELSE", "x")]), [""; 0], "another variable");
+    assert_eq!(run(&[("WHO", "you")]), ["count_lines"]);
+    assert_eq!(run(&[("WHO", "you")]), [""; 0]);
+    assert_eq!(run(&[]), [""; 0], "it is known without it too");
+}
+
+#[test]
 fn what_is_lost_is_brought_back() {
     let Some(ground) = made() else { return };
     let before = ground.results();
