@@ -41,6 +41,33 @@ def observe():
             return not whole[place]
         return not place.startswith(library)
 
+    def then(loader, more):
+        execute = loader.exec_module
+
+        def exec_module(module):
+            execute(module)
+            more(module)
+
+        loader.exec_module = exec_module
+
+    def distributions(module):
+        # Who asks for a distribution lists every directory on sys.path; what counts is which one was asked for.
+        fast = getattr(module, "FastPath", None)
+        if not hasattr(fast, "children") or not hasattr(fast, "search"):
+            return
+        children, search = fast.children, fast.search
+
+        def find_children(self):
+            tell("find")
+            return children(self)
+
+        def find_search(self, prepared):
+            name = getattr(prepared, "normalized", None) or "*"
+            tell("distribution" + os.path.join(os.getcwd(), str(self.root or ".")) + "/" + name)
+            return search(self, prepared)
+
+        fast.children, fast.search = find_children, find_search
+
     def source(place):
         # The directory of what byte code was compiled from.
         directory, name = os.path.split(os.path.dirname(place))
@@ -53,7 +80,10 @@ def observe():
             place = os.path.join(os.getcwd(), self.path)
             if counts(place):
                 tell("module" + place + "/" + name)
-        return find(self, fullname, target)
+        spec = find(self, fullname, target)
+        if fullname == "importlib.metadata" and spec is not None and spec.loader is not None:
+            then(spec.loader, distributions)
+        return spec
 
     def fill_cache(self):
         tell("find")

@@ -24,6 +24,7 @@ use crate::graph::Graph;
 use crate::worker::observed::{Kind, Observed, Sighting, Uses};
 use crate::worker::trace;
 use crate::workspace::PRIVATE_DIRECTORY;
+use crate::workspace::see::DISTRIBUTIONS;
 
 /// What is known of an execution besides what was seen.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,6 +60,7 @@ pub fn fold(
         fold.take(sighting);
     }
     fold.modules(&observed.modules);
+    fold.distributions(&observed.distributions);
     for name in &observed.variables {
         fold.add(Place::Variable, name, Access::Content, None);
     }
@@ -542,6 +544,35 @@ impl<'a, 'o> Fold<'a, 'o> {
         self.entries
             .entry(python::file(&label, path))
             .or_insert(None);
+    }
+
+    /// Which distributions were looked for; where none is installed, whether one appears.
+    fn distributions(&mut self, asked: &[PathBuf]) {
+        for one in asked {
+            let (Some(directory), Some(name)) = (one.parent(), one.file_name()) else {
+                continue;
+            };
+            // As it was named: `.` is where it was asked.
+            let directory: PathBuf = directory.components().collect();
+            if let Some((site, rest)) = self.packages(&directory)
+                && rest.as_os_str().is_empty()
+            {
+                let label = python::label(&self.sight.programs, &self.rules.root, &site);
+                let name = name.to_string_lossy();
+                let entry = match &*name {
+                    "*" => python::all(&label),
+                    name => python::entry(&label, &python::normal(name)),
+                };
+                self.entries.entry(entry).or_insert(None);
+            } else if !self.is_runtimes(&directory) {
+                let (place, relative) = match directory.strip_prefix(&self.rules.root) {
+                    Ok(relative) => (Place::Project, relative),
+                    Err(_) => (Place::Absolute, directory.as_path()),
+                };
+                let path = [relative.as_os_str().as_bytes(), b"\0", DISTRIBUTIONS].concat();
+                self.add(place, &path, Access::Module, None);
+            }
+        }
     }
 
     /// Where modules were looked for, only their names count, not every name that lies there.

@@ -134,6 +134,8 @@ pub struct Observed {
     pub sightings: Vec<Sighting>,
     /// Modules that a language runtime looked for in directories, found or not: the directory and the name.
     pub modules: Vec<PathBuf>,
+    /// Distributions that a language runtime looked for in directories: the directory and the name, or `*`.
+    pub distributions: Vec<PathBuf>,
     /// Variables of the environment that the project's code asked for.
     pub variables: Vec<Vec<u8>>,
     /// A language runtime found code by other ways than the code's text tells.
@@ -151,6 +153,7 @@ impl Observed {
             extent: Extent::None(why.into()),
             sightings: Vec::new(),
             modules: Vec::new(),
+            distributions: Vec::new(),
             variables: Vec::new(),
             dynamic: false,
             network: false,

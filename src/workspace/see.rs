@@ -124,12 +124,20 @@ fn names(entries: std::fs::ReadDir, hidden: Hidden<'_>) -> Option<Seen> {
     Some(Seen::Listing(listing_digest(&names)))
 }
 
+/// In a module's place: everything that says that a distribution is installed there.
+pub const DISTRIBUTIONS: &[u8] = b"*.dist-info";
+
 /// Of a directory, a zero byte, and names of modules divided by zero bytes: which of them it holds.
 fn modules(cache: &dyn StatCache, place: &Path, hidden: Hidden<'_>) -> Option<Seen> {
     let mut parts = place.as_os_str().as_bytes().split(|&byte| byte == 0);
     let directory = Path::new(OsStr::from_bytes(parts.next()?));
     let wanted: rustc_hash::FxHashSet<&[u8]> = parts.collect();
+    let installed = wanted.contains(DISTRIBUTIONS);
     let stem = |name: &OsStr| {
+        let ends = |end: &[u8]| name.as_bytes().ends_with(end);
+        if installed && (ends(b".dist-info") || ends(b".egg-info")) {
+            return true;
+        }
         let stem = name.as_bytes().split(|&byte| byte == b'.').next();
         stem.is_some_and(|stem| wanted.contains(stem))
     };

@@ -42,7 +42,7 @@ const STRAGGLERS: Duration = Duration::from_millis(500);
 /// stamp: kernel clocks tick every 1 to 10 ms, network file systems' coarser.
 const TICK: i128 = 20_000_000;
 /// Below this name, which nothing can ever have, a language runtime tells what it looks for (see
-/// `python/observe.py`): `/proc/jalon/module/DIRECTORY/NAME`, `/proc/jalon/find` before it lists a directory for that,
+/// `python/observe.py`): `/proc/jalon/module/DIRECTORY/NAME`, `/proc/jalon/distribution/DIRECTORY/NAME`, `/proc/jalon/find` before it lists a directory for that,
 /// `/proc/jalon/start` once it has started, `/proc/jalon/variable/NAME` if the project asks for one,
 /// `/proc/jalon/node` and `session` where what one execution does begins and ends, and `/proc/jalon/dynamic` if it found code that nothing names.
 pub const WORD: &[u8] = b"/proc/jalon/";
@@ -323,6 +323,10 @@ impl Watch<'_> {
         };
         if let Some(module) = word.strip_prefix(b"module") {
             self.page.modules.push(OsStr::from_bytes(module).into());
+        } else if let Some(asked) = word.strip_prefix(b"distribution") {
+            self.page
+                .distributions
+                .push(OsStr::from_bytes(asked).into());
         } else if let Some(name) = word.strip_prefix(b"variable/") {
             self.page.variables.push(name.to_vec());
         } else if word == b"node" || word == b"session" {

@@ -31,6 +31,7 @@ pub(super) struct Page {
     /// Package directories that a thread listed, as long as it may be a runtime that starts.
     pub starting: FxHashMap<u32, Vec<Vec<u8>>>,
     pub modules: Vec<std::path::PathBuf>,
+    pub distributions: Vec<std::path::PathBuf>,
     pub variables: Vec<Vec<u8>>,
     pub dynamic: bool,
     pub network: bool,
@@ -58,6 +59,7 @@ impl Page {
             },
             sightings: self.notebook.close(),
             modules: self.modules,
+            distributions: self.distributions,
             variables: self.variables,
             dynamic: self.dynamic,
             network: self.network,

@@ -16,7 +16,7 @@ pub struct Ground {
 }
 
 /// The interpreter, or nothing after it was said why.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/kedro");
     let got = Command::new(here.join("get"))
         .output()

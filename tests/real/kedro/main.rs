@@ -8,3 +8,4 @@ mod beside;
 mod edits;
 mod failures;
 mod ground;
+mod steady;
