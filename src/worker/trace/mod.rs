@@ -321,25 +321,11 @@ impl Watch<'_> {
         let Some(word) = self.path.strip_prefix(WORD) else {
             return false;
         };
-        if let Some(module) = word.strip_prefix(b"module") {
-            self.page.modules.push(OsStr::from_bytes(module).into());
-        } else if let Some(asked) = word.strip_prefix(b"distribution") {
-            self.page
-                .distributions
-                .push(OsStr::from_bytes(asked).into());
-        } else if let Some(name) = word.strip_prefix(b"variable/") {
-            self.page.variables.push(name.to_vec());
-        } else if word == b"node" || word == b"session" {
-            self.page_of(thread, word == b"node");
-        } else if word == b"dynamic" {
-            self.page.dynamic = true;
-        } else if word == b"find" {
-            self.page.finding.insert(thread);
-        } else if word == b"start" {
-            self.page.started.insert(thread);
-            for listed in self.page.starting.remove(&thread).unwrap_or_default() {
-                self.page.notebook.note(&listed, Uses::START);
-            }
+        if word == b"node" || word == b"session" {
+            let begins = word == b"node";
+            self.page_of(thread, begins);
+        } else {
+            self.page.told(thread, word);
         }
         true
     }

@@ -5,7 +5,10 @@
 //! as long as it lives. Whoever is on the way to nobody is the loading process, whose page has the number 0. Knows nothing of what
 //! is noted.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -30,8 +33,8 @@ pub(super) struct Page {
     pub started: FxHashSet<u32>,
     /// Package directories that a thread listed, as long as it may be a runtime that starts.
     pub starting: FxHashMap<u32, Vec<Vec<u8>>>,
-    pub modules: Vec<std::path::PathBuf>,
-    pub distributions: Vec<std::path::PathBuf>,
+    pub modules: Vec<PathBuf>,
+    pub distributions: Vec<PathBuf>,
     pub variables: Vec<Vec<u8>>,
     pub dynamic: bool,
     pub network: bool,
@@ -43,6 +46,26 @@ impl Page {
     pub fn gap(&mut self, why: &str) {
         if !self.gaps.iter().any(|known| known == why) {
             self.gaps.push(why.to_owned());
+        }
+    }
+
+    /// Takes what a language runtime tells (see [`super::WORD`]).
+    pub fn told(&mut self, thread: u32, word: &[u8]) {
+        if let Some(module) = word.strip_prefix(b"module") {
+            self.modules.push(OsStr::from_bytes(module).into());
+        } else if let Some(asked) = word.strip_prefix(b"distribution") {
+            self.distributions.push(OsStr::from_bytes(asked).into());
+        } else if let Some(name) = word.strip_prefix(b"variable/") {
+            self.variables.push(name.to_vec());
+        } else if word == b"dynamic" {
+            self.dynamic = true;
+        } else if word == b"find" {
+            self.finding.insert(thread);
+        } else if word == b"start" {
+            self.started.insert(thread);
+            for listed in self.starting.remove(&thread).unwrap_or_default() {
+                self.notebook.note(&listed, Uses::START);
+            }
         }
     }
 
