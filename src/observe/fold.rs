@@ -4,7 +4,6 @@
 //! the execution made itself, what is declared, the system's files and tools' caches leave the set; a file of a
 //! package becomes its distribution, a program its version. Nothing is decided about the node here.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -23,8 +22,6 @@ use super::sight::Sight;
 use crate::graph::Graph;
 use crate::worker::observed::{Kind, Observed, Sighting, Uses};
 use crate::worker::trace;
-use crate::workspace::PRIVATE_DIRECTORY;
-use crate::workspace::see::DISTRIBUTIONS;
 
 /// What is known of an execution besides what was seen.
 #[derive(Debug, Clone, Copy, Default)]
@@ -89,7 +86,7 @@ pub struct Fold<'a, 'o> {
     pub(super) sight: &'a Sight<'a>,
     graph: &'a Graph,
     pub(super) declared: Declared,
-    rules: &'a Rules,
+    pub(super) rules: &'a Rules,
     /// By absolute path.
     sightings: FxHashMap<&'o Path, &'o Sighting>,
     /// When the execution made what, by absolute path.
@@ -261,7 +258,7 @@ impl<'a, 'o> Fold<'a, 'o> {
     }
 
     /// Whether a file belongs to a runtime that was executed: its library, not whatever lies beside it.
-    fn is_runtimes(&self, path: &Path) -> bool {
+    pub(super) fn is_runtimes(&self, path: &Path) -> bool {
         self.runtimes.iter().any(|home| {
             let Ok(relative) = path.strip_prefix(home) else {
                 return false;
@@ -459,7 +456,13 @@ impl<'a, 'o> Fold<'a, 'o> {
         }
     }
 
-    fn add(&mut self, place: Place, path: &[u8], access: Access, sighting: Option<&'o Sighting>) {
+    pub(super) fn add(
+        &mut self,
+        place: Place,
+        path: &[u8],
+        access: Access,
+        sighting: Option<&'o Sighting>,
+    ) {
         let entry = PathEntry {
             place,
             path: path.to_vec(),
@@ -496,7 +499,7 @@ impl<'a, 'o> Fold<'a, 'o> {
     }
 
     /// The package directory that a path lies in, and the rest of the path.
-    fn packages(&mut self, path: &Path) -> Option<(PathBuf, PathBuf)> {
+    pub(super) fn packages(&mut self, path: &Path) -> Option<(PathBuf, PathBuf)> {
         let (site, rest) = python::split(path)?;
         let known = self.environments.get(&site).copied();
         let is = known.unwrap_or_else(|| {
@@ -544,62 +547,6 @@ impl<'a, 'o> Fold<'a, 'o> {
         self.entries
             .entry(python::file(&label, path))
             .or_insert(None);
-    }
-
-    /// Which distributions were looked for; where none is installed, whether one appears.
-    fn distributions(&mut self, asked: &[PathBuf]) {
-        for one in asked {
-            let (Some(directory), Some(name)) = (one.parent(), one.file_name()) else {
-                continue;
-            };
-            // As it was named: `.` is where it was asked.
-            let directory: PathBuf = directory.components().collect();
-            if let Some((site, rest)) = self.packages(&directory)
-                && rest.as_os_str().is_empty()
-            {
-                let label = python::label(&self.sight.programs, &self.rules.root, &site);
-                let name = name.to_string_lossy();
-                let entry = match &*name {
-                    "*" => python::all(&label),
-                    name => python::entry(&label, &python::normal(name)),
-                };
-                self.entries.entry(entry).or_insert(None);
-            } else if !self.is_runtimes(&directory) {
-                let (place, relative) = match directory.strip_prefix(&self.rules.root) {
-                    Ok(relative) => (Place::Project, relative),
-                    Err(_) => (Place::Absolute, directory.as_path()),
-                };
-                let path = [relative.as_os_str().as_bytes(), b"\0", DISTRIBUTIONS].concat();
-                self.add(place, &path, Access::Module, None);
-            }
-        }
-    }
-
-    /// Where modules were looked for, only their names count, not every name that lies there.
-    fn modules(&mut self, asked: &[PathBuf]) {
-        let mut places: BTreeMap<&Path, BTreeSet<&[u8]>> = BTreeMap::new();
-        for module in asked {
-            if let (Some(directory), Some(name)) = (module.parent(), module.file_name()) {
-                places.entry(directory).or_default().insert(name.as_bytes());
-            }
-        }
-        let private = self.rules.root.join(PRIVATE_DIRECTORY);
-        places.retain(|directory, _| !directory.starts_with(&private));
-        for (directory, names) in places {
-            let names: Vec<&[u8]> = names.into_iter().collect();
-            if let Some((site, rest)) = self.packages(directory) {
-                let label = python::label(&self.sight.programs, &self.rules.root, &site);
-                let entry = python::modules(&label, rest.as_os_str().as_bytes(), &names);
-                self.entries.entry(entry).or_insert(None);
-                continue;
-            }
-            let (place, relative) = match directory.strip_prefix(&self.rules.root) {
-                Ok(relative) => (Place::Project, relative),
-                Err(_) => (Place::Absolute, directory),
-            };
-            let path = [relative.as_os_str().as_bytes(), b"\0", &names.join(&0)].concat();
-            self.add(place, &path, Access::Module, None);
-        }
     }
 }
 

@@ -18,6 +18,7 @@ mod rules;
 mod sight;
 mod strict;
 mod territory;
+mod told;
 
 pub use declared::Declared;
 pub use fold::{Known, fold};
