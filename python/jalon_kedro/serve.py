@@ -3,7 +3,7 @@
 The conversation, jalon's part on the left:
 
                                         {"described": …} or {"failed": {"code", "message", "help", "traceback"}}
-    {"begin": {}}                       before_pipeline_run fires; {"begun": true}
+    {"begin": {"hooks": true}}          before_pipeline_run fires, unless Kedro itself runs this; {"begun": true}
     {"run": id, "node": …} + 2 descriptors for its output (see `node.run` for the rest)
                                         {"forked": id, "pid": …}, later {"ended": id, "status", "user", "system", "max_rss"}
     {"finish": {"status": …, "memory": {dataset: file}, "error": …}}
@@ -31,6 +31,7 @@ class Session:
     def __init__(self, channel, project):
         self.channel, self.project = channel, project
         self.children = {}
+        self.hooked = True
         self.waiting = selectors.DefaultSelector()
         self.waiting.register(channel, selectors.EVENT_READ, None)
 
@@ -46,12 +47,15 @@ class Session:
                 if "finish" in message:
                     return self.finish(message["finish"])
                 if "begin" in message:
+                    self.hooked = message["begin"].get("hooks", True)
                     self.begin()
                 elif "run" in message:
                     self.run(message, descriptors)
 
     def begin(self):
         project = self.project
+        if not self.hooked:
+            return self.channel.send({"begun": True})
         try:
             project.hooks.hook.before_pipeline_run(
                 run_params=load.run_params(project), pipeline=project.pipeline, catalog=project.catalog
@@ -127,7 +131,9 @@ class Session:
         for name, place in (how.get("memory") or {}).items():
             project.catalog._datasets[name] = made(place)
         try:
-            if how["status"] == "succeeded":
+            if not self.hooked:
+                pass
+            elif how["status"] == "succeeded":
                 result = {name: project.catalog[name] for name in project.pipeline.outputs()}
                 project.hooks.hook.after_pipeline_run(
                     run_params=load.run_params(project),

@@ -4,6 +4,7 @@
 //! everything below conf/, distributions), its outcome the description. So a project that has not changed is known without
 //! Python, and by everybody who shares the store. What a node reads later is another page (`worker/session`).
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -78,6 +79,9 @@ const PACKAGE: [(&str, &str); 9] = [
 
 /// Variables of which a loaded project depends on those that begin so.
 const OWN_VARIABLES: &[u8] = b"KEDRO_";
+
+/// Set by the runner in Kedro, which calls the hooks of the run itself.
+const INSIDE: &str = "JALON_INSIDE_KEDRO";
 
 /// Whether a file is a Kedro project's.
 pub fn is_project(path: &Path) -> bool {
@@ -274,6 +278,7 @@ fn loader(
             ours: rules.ours(),
             look: Arc::new(Bytes),
         },
+        !bench.machine.variables.contains_key(OsStr::new(INSIDE)),
     ))
 }
 

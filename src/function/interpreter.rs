@@ -26,9 +26,8 @@ pub fn find(named: Option<&str>, sight: &Sight<'_>) -> Option<Interpreter> {
             known.into_iter().find_map(|name| sight.programs.find(name))
         }),
     }?;
-    let name = sight.programs.name(&place);
     Some(Interpreter {
-        name: String::from_utf8_lossy(&name).into_owned(),
+        name: sight.interpreter_name(&place),
         place,
     })
 }

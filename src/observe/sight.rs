@@ -112,6 +112,17 @@ impl<'a> Sight<'a> {
         }
     }
 
+    /// By what name an interpreter is the same elsewhere: an environment has it under several names.
+    pub fn interpreter_name(&self, place: &Path) -> String {
+        let cache = self.programs.cache();
+        let home = python::home(cache, place);
+        let usual = self.programs.find(b"python3");
+        if home.is_some() && usual.and_then(|usual| python::home(cache, &usual)) == home {
+            return "python3".to_owned();
+        }
+        String::from_utf8_lossy(&self.programs.name(place)).into_owned()
+    }
+
     /// Where `loaded` modules were loaded before anybody looked: entries for the distributions of modules, by the first part of their names, and of these names, with all that
     /// they need.
     pub fn required(

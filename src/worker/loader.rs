@@ -23,6 +23,8 @@ pub struct Loader {
     pub log: PathBuf,
     /// What is to be noted of it.
     pub trace: Lasting,
+    /// The hooks of the run are to be called: nobody else does.
+    pub hooks: bool,
     state: Mutex<State>,
 }
 
@@ -66,6 +68,7 @@ impl Loader {
         cwd: PathBuf,
         log: PathBuf,
         trace: Lasting,
+        hooks: bool,
     ) -> Loader {
         Loader {
             argv,
@@ -73,6 +76,7 @@ impl Loader {
             cwd,
             log,
             trace,
+            hooks,
             state: Mutex::default(),
         }
     }
@@ -104,7 +108,7 @@ impl Loader {
         };
         if !state.begun {
             session
-                .tell(&json!({"begin": {}}))
+                .tell(&json!({"begin": {"hooks": self.hooks}}))
                 .map_err(LoadFailure::Silent)?;
             answer(&session, "begun", cancelled)?;
             state.begun = true;

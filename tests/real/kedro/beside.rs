@@ -128,3 +128,65 @@ fn what_ends_in_memory_reaches_the_hooks_and_can_be_had() {
     assert!(got.status.success(), "{}", shown(&got));
     assert!(ground.dir.join("size.pkl").is_file());
 }
+
+#[test]
+fn both_doors_lead_to_the_same_store() {
+    let Some(ground) = Ground::new() else { return };
+    let words = ["run", "--runner", "jalon.JalonRunner"];
+    let ran = ground.kedro(&words);
+    assert!(ran.status.success(), "{}", shown(&ran));
+    let events = ground.events();
+    let count = |name: &str| {
+        events
+            .iter()
+            .filter(|event| event.starts_with(name))
+            .count()
+    };
+    assert_eq!(count("before_node_run"), 16, "{events:#?}");
+    assert_eq!(
+        (count("before_pipeline_run"), count("after_pipeline_run")),
+        (1, 1),
+        "{events:#?}"
+    );
+    let told = ground.run(&[]);
+    assert_eq!(ground.ran(), ["announce"], "{told}");
+    ground.edit(
+        "conf/base/parameters_reporting.yml",
+        "limit: 0.75",
+        "limit: 0.9",
+    );
+    let ran = ground.kedro(&[&words[..], &["--to-nodes", "compare"]].concat());
+    assert!(ran.status.success(), "{}", shown(&ran));
+    assert_eq!(ground.ran(), ["compare", "make_judge"]);
+    // What ends in memory is there for who asks for the result.
+    let ran = ground.kedro(&[&words[..], &["--to-nodes", "count_lines"]].concat());
+    assert!(ran.status.success(), "{}", shown(&ran));
+    assert!(
+        ground
+            .events()
+            .contains(&"after_pipeline_run birds_size".to_owned())
+    );
+}
+
+#[test]
+fn a_failure_in_the_runner_is_kedros_failure() {
+    let Some(ground) = Ground::new() else { return };
+    ground.edit(
+        "src/rookery/pipelines/reporting/nodes.py",
+        "    figure, axes",
+        "    raise LookupError(\"no colours\")\n    figure, axes",
+    );
+    let ran = ground.kedro(&["run", "--runner", "jalon.JalonRunner", "--to-nodes", "plot"]);
+    assert_eq!(ran.status.code(), Some(1), "{}", shown(&ran));
+    assert!(
+        shown(&ran).contains("LookupError: no colours"),
+        "{}",
+        shown(&ran)
+    );
+    assert!(
+        ground
+            .events()
+            .iter()
+            .any(|event| event.starts_with("on_pipeline_error"))
+    );
+}

@@ -95,6 +95,12 @@ impl Ground {
             .env("HOME", self.base.join("home"))
             .env("ROOKERY_EVENTS", self.events_file())
             .env("DO_NOT_TRACK", "1")
+            // As if the package were installed.
+            .env(
+                "PYTHONPATH",
+                Path::new(env!("CARGO_MANIFEST_DIR")).join("python"),
+            )
+            .env("JALON", env!("CARGO_BIN_EXE_jalon"))
             .env("PYTHONHASHSEED", "0")
             .env("NO_COLOR", "1")
             .env_remove("JALON_STORE");
@@ -109,7 +115,7 @@ impl Ground {
         self.base.join(format!("{}.events", name.to_string_lossy()))
     }
 
-    /// `kedro WORDS`.
+    /// `kedro WORDS`, with the package that has the runner.
     pub fn kedro(&self, words: &[&str]) -> Output {
         let kedro = self.python.with_file_name("kedro");
         self.command(&kedro)
