@@ -31,4 +31,4 @@ def jalon(metadata, words):
     command = [program, *(words or ("--help",)), "-C", str(project)]
     if words and words[0] in ("run", "plan", "explain", "graph"):
         command += ["--python", sys.executable]
-    sys.exit(subprocess.run(command, check=False).returncode)
+    sys.exit(subprocess.run(command, env=binary.environment(project), check=False).returncode)

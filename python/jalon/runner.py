@@ -86,22 +86,11 @@ def run(project, words, jobs):
     command = [binary.find(), "run", "-C", str(project), "-v", *words]
     if jobs:
         command += ["-j", str(jobs)]
-    ended = subprocess.run(command, env=environment(project), check=False)
+    ended = subprocess.run(command, env={**binary.environment(project), "JALON_INSIDE_KEDRO": "1"}, check=False)
     if ended.returncode in (130, 143):
         raise KeyboardInterrupt
     if ended.returncode != 0:
         raise NodeFailed(f"jalon run ended with {ended.returncode}: what failed is told above")
-
-
-def environment(project):
-    """As it was before Kedro put the project's sources on PYTHONPATH, which is part of the keys."""
-    env = {**os.environ, "JALON_INSIDE_KEDRO": "1"}
-    first, _, rest = env.get("PYTHONPATH", "").partition(os.pathsep)
-    if first and Path(first).resolve().is_relative_to(Path(project).resolve()):
-        env["PYTHONPATH"] = rest
-        if not rest:
-            del env["PYTHONPATH"]
-    return env
 
 
 def fetch(project, words, name):
@@ -109,7 +98,7 @@ def fetch(project, words, name):
     with tempfile.TemporaryDirectory() as scratch:
         place = os.path.join(scratch, "value")
         command = [binary.find(), "get", "-C", str(project), *words, "-o", place, name]
-        ended = subprocess.run(command, env=environment(project), capture_output=True, text=True, check=False)
+        ended = subprocess.run(command, env=binary.environment(project), capture_output=True, text=True, check=False)
         if ended.returncode != 0:
             raise NodeFailed(f"{name} cannot be had: {ended.stderr.strip()}")
         return memory.load(place)
