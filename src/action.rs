@@ -5,7 +5,7 @@
 //! passed on, tags, groups, resources, retries, timeouts, whether bytes are kept, the project's place.
 
 use jalon_conf::Format;
-use jalon_conf::pipeline::{Command, Node, Piece, RunField, Shape};
+use jalon_conf::pipeline::{Command, Isolation, Node, Piece, RunField, Shape};
 use jalon_conf::value::Value;
 use jalon_store::action::{Derivation, Field, FieldValue};
 use jalon_store::content::Content;
@@ -57,6 +57,9 @@ pub struct Ambient {
     pub platform: [String; 3],
     /// Hashed variables that every node sees, by name: text, or a digest of what they point to.
     pub variables: Vec<(String, FieldValue)>,
+    /// Variables that name an environment of Python, with a digest of what is installed there. Where a node is
+    /// observed it is known which of that it uses; these count where it is not.
+    pub environments: Vec<(String, FieldValue)>,
 }
 
 /// What was observed for one node.
@@ -95,7 +98,7 @@ pub fn derivation(graph: &Graph, node: &Node, facts: Facts<'_>) -> Derivation {
     {
         list.text(field::PLATFORM, what, value);
     }
-    command(&mut list, node);
+    command(&mut list, graph, node);
     if let Some(directory) = &node.directory {
         list.text(field::DIRECTORY, "", directory);
     }
@@ -111,7 +114,9 @@ pub fn derivation(graph: &Graph, node: &Node, facts: Facts<'_>) -> Derivation {
     for (key, value) in &node.name.matrix {
         list.text(field::MATRIX, key, value);
     }
-    for (name, value) in &facts.ambient.variables {
+    let unseen = node.isolation == Isolation::None;
+    let environments = facts.ambient.environments.iter().filter(|_| unseen);
+    for (name, value) in facts.ambient.variables.iter().chain(environments) {
         if !node.env.contains_key(name) {
             list.push(field::ENV, name, value.clone());
         }
@@ -188,7 +193,7 @@ pub fn content_value(content: &Content) -> FieldValue {
 }
 
 /// The command with its references unexpanded: what they stand for are fields of their own.
-fn command(list: &mut List, node: &Node) {
+fn command(list: &mut List, graph: &Graph, node: &Node) {
     let mut text = String::new();
     match &node.command {
         Command::Shell(pieces) => {
@@ -217,6 +222,9 @@ fn command(list: &mut List, node: &Node) {
             list.text(field::COMMAND, "kedro", &task.kedro);
             let signature = task.signature.canonical().to_json();
             list.push(field::COMMAND, "signature", FieldValue::Json(signature));
+            for (what, digest) in &graph.pipeline().read_while_loading {
+                list.text(field::CODE, what, digest);
+            }
             for (name, definition) in &task.definitions {
                 let json = definition.canonical().to_json();
                 list.push(field::DATASET, name, FieldValue::Json(json));

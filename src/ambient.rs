@@ -27,6 +27,7 @@ pub fn observe(
     let mut variables: Vec<(String, FieldValue)> = environment::hashed_texts(&machine.variables)
         .map(|(name, value)| (name.to_string_lossy().into_owned(), text(value)))
         .collect();
+    let mut environments = Vec::new();
     for name in PLACES {
         let Some(value) = machine
             .variables
@@ -51,12 +52,17 @@ pub fn observe(
             } else {
                 "lib*/python*/site-packages/*.dist-info/RECORD"
             };
-            variables.push((what, contained(&place, pattern, store, cache)));
+            let into = match name {
+                "PYTHONPATH" => &mut variables,
+                _ => &mut environments,
+            };
+            into.push((what, contained(&place, pattern, store, cache)));
         }
     }
     Ambient {
         platform: machine.platform.clone(),
         variables,
+        environments,
     }
 }
 

@@ -138,7 +138,7 @@ fn observation(entry: &PathEntry, old: Value, new: Value) -> Difference {
 }
 
 /// An entry of a path set as people call it.
-fn called(entry: &PathEntry) -> String {
+pub fn called(entry: &PathEntry) -> String {
     let text = String::from_utf8_lossy(&entry.path);
     let path = match entry.place {
         Place::Home => format!("~/{text}"),

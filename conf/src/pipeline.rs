@@ -47,6 +47,8 @@ pub struct Pipeline {
     pub python_path: Vec<String>,
     /// Modules, by the first part of their names, that are loaded before a node of Kedro's begins.
     pub loaded: Vec<String>,
+    /// What the project's modules read while they were imported, with digests: it counts for every node of Kedro's.
+    pub read_while_loading: Vec<(String, String)>,
     /// Every artifact instance, sources included.
     pub artifacts: Vec<Artifact>,
     /// Every node instance, in definition order, matrix instances in matrix order.

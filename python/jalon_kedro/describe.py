@@ -38,6 +38,7 @@ def describe(project):
         "parameters": {name: value(catalog.get(name).load(), root) for name in names if is_parameter(name)},
         "hooks": hooks(project.hooks, root),
         "modules": sorted(modules(root)),
+        "conf": relative(str(project.session._conf_source), root),
         "loaded": sorted({name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)),
     }
 

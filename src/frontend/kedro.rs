@@ -17,7 +17,7 @@ use jalon_conf::pipeline::{
 };
 use jalon_conf::{Lowered, Value};
 use jalon_store::LocalStore;
-use jalon_store::action::{Derivation, Field, FieldValue, PathSet, strong_key};
+use jalon_store::action::{Derivation, Field, FieldValue, PathSet, Place, Seen, strong_key};
 use jalon_store::content::Content;
 use jalon_store::digest::BlobDigest;
 use jalon_store::index::StatCache;
@@ -29,6 +29,7 @@ use serde_json::{Value as Json, json};
 use super::bench::Bench;
 use super::source::{LoadError, Read, Source, place};
 use crate::action::Ambient;
+use crate::explain::called;
 use crate::function::Interpreter;
 use crate::graph::Graph;
 use crate::judge::{Judge, Lookup, Observations};
@@ -392,6 +393,7 @@ fn loading() -> Pipeline {
         python: None,
         python_path: Vec::new(),
         loaded: Vec::new(),
+        read_while_loading: Vec::new(),
         artifacts: vec![description],
         nodes: vec![node],
         finally: Vec::new(),
@@ -419,8 +421,7 @@ struct Loading<'a> {
 impl Loading<'_> {
     /// Loads the project, and keeps what that came to.
     fn told(&self) -> Result<String, LoadError> {
-        let (session, told) = self.loader.load(&|| false).map_err(failed)?;
-        let text = told.to_string();
+        let (session, mut told) = self.loader.load(&|| false).map_err(failed)?;
         let observed = session.loaded();
         let folded = observe::fold(
             self.sight,
@@ -430,6 +431,8 @@ impl Loading<'_> {
             &observed,
             &|_| None,
         );
+        told["read"] = read_besides(&told, &folded);
+        let text = told.to_string();
         if folded.moved.is_none() && folded.touched.is_none() {
             // What cannot be kept is loaded again the next time.
             let _ = self.keep(&text, folded);
@@ -485,6 +488,36 @@ impl Loading<'_> {
         };
         self.store.put_action(&record, &explanation, &set).ok()
     }
+}
+
+/// What was read besides modules and configuration, and asked for: modules do that while they are imported, and what it
+/// gave is in them from then on.
+fn read_besides(told: &Json, folded: &Folded) -> Json {
+    let modules = told["modules"].as_array();
+    let modules: Vec<&str> = modules
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+        .collect();
+    let conf = told["conf"].as_str().unwrap_or("conf");
+    let configures = |path: &str| {
+        let below = path.strip_prefix(conf);
+        path == FILE || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let read = folded.observed.iter().filter_map(|(entry, seen)| {
+        let path = std::str::from_utf8(&entry.path).unwrap_or_default();
+        let is_own = entry.place == Place::Project;
+        match (entry.place, seen) {
+            (Place::Project | Place::Home | Place::Absolute, Seen::File { digest, .. })
+                if !(is_own && (configures(path) || modules.binary_search(&path).is_ok())) =>
+            {
+                Some(json!([called(entry), digest.to_string()]))
+            }
+            (Place::Variable, Seen::Version(value)) => Some(json!([called(entry), value])),
+            _ => None,
+        }
+    });
+    read.collect::<Vec<_>>().into()
 }
 
 fn failed(failure: LoadFailure) -> LoadError {

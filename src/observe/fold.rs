@@ -20,7 +20,7 @@ use super::python;
 use super::rules::Rules;
 use super::sight::Sight;
 use crate::graph::Graph;
-use crate::worker::observed::{Kind, Observed, Sighting, Uses};
+use crate::worker::observed::{Extent, Kind, Observed, Sighting, Uses};
 use crate::worker::trace;
 
 /// What is known of an execution besides what was seen.
@@ -52,6 +52,9 @@ pub fn fold(
         fold.runtimes.extend(homes);
         let name = sight.programs.name(runtime);
         fold.add(Place::Program, &name, Access::Content, None);
+    }
+    if let Extent::None(_) = observed.extent {
+        fold.whole_environment();
     }
     for sighting in &observed.sightings {
         fold.take(sighting);
@@ -175,6 +178,16 @@ impl<'a, 'o> Fold<'a, 'o> {
         // The project under another name is noted under its real one too.
         if !self.real(path).starts_with(&self.rules.root) {
             self.elsewhere(sighting);
+        }
+    }
+
+    /// Where nothing was seen, everything that is installed in the active environment counts.
+    fn whole_environment(&mut self) {
+        let home = self.sight.virtual_env.as_deref();
+        let sites = home.map(|home| python::sites(self.sight.programs.cache(), home));
+        for site in sites.unwrap_or_default() {
+            let label = python::label(&self.sight.programs, &self.rules.root, &site);
+            self.entries.entry(python::all(&label)).or_insert(None);
         }
     }
 

@@ -93,6 +93,7 @@ pub(super) fn pipeline(
         python: None,
         python_path: Vec::new(),
         loaded: Vec::new(),
+        read_while_loading: Vec::new(),
         artifacts,
         nodes: built,
         finally: Vec::new(),

@@ -24,6 +24,9 @@ pub(super) struct Description {
     pub hooks: Vec<Hook>,
     /// The first parts of the names of all modules that are loaded.
     pub loaded: Vec<String>,
+    /// What else was read or asked for while loading, with digests: added by who observed it.
+    #[serde(default)]
+    pub read: Vec<(String, String)>,
     /// Names that are read, are not registered, and are made by no node of the selection.
     #[serde(default)]
     pub unsatisfied: Vec<String>,

@@ -116,6 +116,7 @@ pub fn lower(text: &str, around: &Surroundings) -> Result<Lowered, String> {
         python: None,
         python_path: told.roots.clone(),
         loaded: told.loaded.clone(),
+        read_while_loading: told.read.clone(),
         artifacts: builder.catalog.artifacts,
         nodes,
         finally: Vec::new(),

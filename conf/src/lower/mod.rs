@@ -114,6 +114,7 @@ pub(crate) fn lower(
         python,
         python_path,
         loaded: Vec::new(),
+        read_while_loading: Vec::new(),
         artifacts: catalog.artifacts,
         nodes,
         finally,

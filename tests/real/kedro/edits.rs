@@ -133,6 +133,30 @@ fn a_variable_that_a_node_asks_for_counts() {
 }
 
 #[test]
+fn what_a_module_reads_while_it_is_imported_counts() {
+    let Some(ground) = Ground::new() else { return };
+    fs::write(ground.dir.join("words.txt"), "one").expect("it can be written");
+    let nodes = "src/rookery/pipelines/preparation/nodes.py";
+    ground.edit(
+        nodes,
+        "COLUMNS = {",
+        "WORDS = open(\"words.txt\").read()\nCOLUMNS = {",
+    );
+    ground.edit(
+        nodes,
+        "    return {\"lines\"",
+        "    return {\"words\": WORDS, \"lines\"",
+    );
+    ground.run(&TARGETS);
+    ground.events();
+    fs::write(ground.dir.join("words.txt"), "two").expect("it can be written");
+    let told = ground.run(&TARGETS);
+    assert!(ground.ran().contains(&"count_lines".to_owned()), "{told}");
+    let told = ground.run(&TARGETS);
+    assert_eq!(ground.ran(), [""; 0], "{told}");
+}
+
+#[test]
 fn what_is_lost_is_brought_back() {
     let Some(ground) = made() else { return };
     let before = ground.results();

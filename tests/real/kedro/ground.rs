@@ -110,9 +110,9 @@ impl Ground {
         command
     }
 
+    /// One for all clones: the project asks for its name, so it is part of the keys.
     fn events_file(&self) -> PathBuf {
-        let name = self.dir.file_name().expect("it has a name");
-        self.base.join(format!("{}.events", name.to_string_lossy()))
+        self.base.join("events")
     }
 
     /// `kedro WORDS`, with the package that has the runner.
