@@ -321,11 +321,11 @@ fn frames_and_arrays_and_plots() {
 #[test]
 fn what_cannot_be_called_is_said_before_anything_runs() {
     let project = project("def make(rows, cutoff):\n    return rows\n");
-    project.write("jalon.toml", project.read("jalon.toml") + "\n[node.gone]\ncall = \"pkg.steps:mak\"\nout = { p = \"p.json\" }\n\n[node.module]\ncall = \"pkg.stages:make\"\nout = { q = \"q.json\" }\n");
+    project.write("jalon.toml", project.read("jalon.toml") + "\n[node.gone]\ncall = \"pkg.steps:makes\"\nout = { p = \"p.json\" }\n\n[node.module]\ncall = \"pkg.stages:make\"\nout = { q = \"q.json\" }\n");
     let run = project.jalon(&["run"]).expect(3);
     for part in [
         "pkg.steps:make has no argument for the input `raw`",
-        "pkg.steps:mak is not defined in pkg/steps.py",
+        "pkg.steps:makes is not defined in pkg/steps.py",
         "it has: make",
         "the module pkg.stages, which the project does not have",
         "(uncallable)",
