@@ -50,7 +50,7 @@ use crate::witness::Witnesses;
 use crate::worker::lifeline::Lifeline;
 use crate::worker::process::{Cancel, Execute};
 use crate::workspace::Workspace;
-use jalon_conf::pipeline::{Node, NodeId};
+use jalon_conf::pipeline::{Command, Node, NodeId};
 
 /// Whose bytes are laid out in the project at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -308,7 +308,11 @@ impl Run {
             first_error: Mutex::default(),
             given: Mutex::default(),
         };
-        let sees_all = |node: &Node| node.pass_env.iter().any(|name| name == "*");
+        // Of a node of Kedro's it is seen what it asks for.
+        let sees_all = |node: &Node| {
+            !matches!(node.command, Command::Task(_))
+                && node.pass_env.iter().any(|name| name == "*")
+        };
         if busy && graph.pipeline().nodes.iter().any(sees_all) {
             let text = "stages see the whole environment, but of it only what every node sees counts (LANG, TZ, PYTHONPATH and the like): another variable is not seen to change";
             bus.notice("environment", text);

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use std::time::Instant;
 
 use jalon_conf::pipeline::{ArtifactId, Command, Node, NodeId, Task};
 use jalon_store::content::Content;
@@ -13,7 +14,7 @@ use super::attempt::{Job, Shop};
 use super::failure::Failure;
 use crate::event::{Problem, Status};
 use crate::worker::loader::{LoadFailure, Loader};
-use crate::worker::process::{Ended, Request};
+use crate::worker::process::{Ended, GRACE, Request};
 use crate::worker::session::SessionError;
 use crate::worker::transcript::Transcript;
 use crate::workspace::PRIVATE_DIRECTORY;
@@ -213,7 +214,9 @@ impl Shop<'_> {
         let error = first
             .clone()
             .or_else(|| error.map(|error| json!({"message": error.message})));
-        let cancelled = || false;
+        // Hooks may take their time, but not for ever where somebody wants to leave.
+        let began = Instant::now();
+        let cancelled = || self.cancel.raised() && began.elapsed() > GRACE;
         let ended = loader.begun(&cancelled).and_then(|_| {
             let how = json!({"status": status.word(), "error": error, "memory": memory});
             loader.finish(&how, &cancelled)
