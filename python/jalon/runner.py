@@ -39,7 +39,7 @@ class JalonRunner(AbstractRunner):
 
     def run(self, pipeline, catalog, hook_manager=None, run_id=None, only_missing_outputs=False):
         if only_missing_outputs:
-            raise ValueError("JalonRunner runs what has to run: --only-missing-outputs would make it run too little")
+            pipeline = self._filter_pipeline_for_missing_outputs(pipeline, catalog)
         project = find_kedro_project(Path.cwd()) or Path.cwd()
         words = selection(pipeline)
         if pipeline.nodes:

@@ -89,7 +89,19 @@ def load(request):
     registered = {name for name in pipeline.datasets() if name in catalog}
     for name in sorted(pipeline.datasets()):
         catalog.get(name, fallback_to_runtime_pattern=True)
+    if request.get("only_missing_outputs"):
+        pipeline = missing_outputs(pipeline, catalog)
     return Project(session, context, pipeline, catalog, request, registered)
+
+
+def missing_outputs(pipeline, catalog):
+    """What Kedro's own flag leaves of a pipeline: it asks whether outputs exist, not whether they are right."""
+    from kedro.runner import SequentialRunner
+
+    rule = getattr(SequentialRunner(), "_filter_pipeline_for_missing_outputs", None)
+    if rule is None:
+        raise Problem("unsupported-kedro", "this Kedro has no --only-missing-outputs", "leave it out: jalon runs what has to run")
+    return rule(pipeline, catalog)
 
 
 def reset_if_unknown(pipelines, names):

@@ -90,6 +90,9 @@ pub struct KedroArgs {
     /// Versions of datasets to read: dataset:version
     #[arg(long, value_name = "DATASET:VERSION", value_delimiter = ',', global = true, value_parser = version)]
     pub load_versions: Vec<(String, String)>,
+    /// Only what makes missing outputs: right ones or not, as for Kedro
+    #[arg(long, global = true)]
+    pub only_missing_outputs: bool,
     /// Where the configuration lies
     #[arg(long, value_name = "DIR", global = true)]
     pub conf_source: Option<String>,

@@ -97,7 +97,7 @@ pub fn source(common: &Common) -> Result<frontend::Source, Failure> {
             namespaces: asked.namespaces,
             load_versions: asked.load_versions,
             conf_source: asked.conf_source,
-            only_missing_outputs: false,
+            only_missing_outputs: asked.only_missing_outputs,
         },
     })
 }

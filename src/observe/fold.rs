@@ -7,18 +7,19 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jalon_conf::pipeline::{ArtifactId, NodeId};
 use jalon_store::action::{Access, PathEntry, Place};
 use jalon_store::content::Content;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::declared::Declared;
 use super::folded::{Folded, Trespass};
 use super::programs::runtime;
 use super::python;
 use super::rules::Rules;
-use super::sight::Sight;
+use super::sight::{Sight, Site};
 use crate::graph::Graph;
 use crate::worker::observed::{Extent, Kind, Observed, Sighting, Uses};
 use crate::worker::trace;
@@ -99,7 +100,9 @@ pub struct Fold<'a, 'o> {
     managers: Vec<PathBuf>,
     /// Entries and the sighting that each rests on.
     pub(super) entries: FxHashMap<PathEntry, Option<&'o Sighting>>,
-    owners: FxHashMap<PathBuf, (String, python::Owners)>,
+    sites: FxHashMap<PathBuf, Arc<Site>>,
+    /// First parts of packages' paths whose distributions are entered.
+    spoken: FxHashSet<Vec<u8>>,
     environments: FxHashMap<PathBuf, bool>,
     pub(super) strays: Vec<String>,
     pub(super) outside: Vec<String>,
@@ -146,7 +149,8 @@ impl<'a, 'o> Fold<'a, 'o> {
             runtimes,
             managers: sight.programs.managers(),
             entries: FxHashMap::default(),
-            owners: FxHashMap::default(),
+            sites: FxHashMap::default(),
+            spoken: FxHashSet::default(),
             environments: FxHashMap::default(),
             strays: Vec::new(),
             outside: Vec::new(),
@@ -524,28 +528,34 @@ impl<'a, 'o> Fold<'a, 'o> {
     }
 
     fn package(&mut self, sighting: &'o Sighting, site: &Path, rest: &Path) {
-        let (sight, rules) = (self.sight, self.rules);
-        let (label, owners) = self.owners.entry(site.to_owned()).or_insert_with(|| {
-            let label = python::label(&sight.programs, &rules.root, site);
-            (label, python::owners(sight.programs.cache(), site))
-        });
-        let label = label.clone();
+        let rules = self.rules;
+        let known = self.sites.entry(site.to_owned());
+        let known = known.or_insert_with(|| self.sight.site(site)).clone();
+        let (label, owners) = (&known.label, &known.owners);
         let Some(first) = rest.components().next() else {
             if sighting.uses.has(Uses::LIST) {
-                self.entries.entry(python::all(&label)).or_insert(None);
+                self.entries.entry(python::all(label)).or_insert(None);
             }
             if sighting.uses.has(Uses::START) {
-                self.entries.entry(python::pth(&label)).or_insert(None);
+                self.entries.entry(python::pth(label)).or_insert(None);
             }
             return;
         };
         if !sighting.uses.learns() {
             return;
         }
-        if let Some(names) = owners.get(first.as_os_str().as_bytes()) {
+        let first = first.as_os_str().as_bytes();
+        if let Some(names) = owners.get(first) {
+            // Of a distribution with thousands of files one entry speaks.
+            if !self
+                .spoken
+                .insert([site.as_os_str().as_bytes(), b"/", first].concat())
+            {
+                return;
+            }
             let names: Vec<PathEntry> = names
                 .iter()
-                .map(|name| python::entry(&label, name))
+                .map(|name| python::entry(label, name))
                 .collect();
             for entry in names {
                 self.entries.entry(entry).or_insert(None);
@@ -558,7 +568,7 @@ impl<'a, 'o> Fold<'a, 'o> {
         }
         // A file that no distribution speaks of counts by itself.
         self.entries
-            .entry(python::file(&label, path))
+            .entry(python::file(label, path))
             .or_insert(None);
     }
 }

@@ -111,6 +111,28 @@ impl<'a> Programs<'a> {
         Some(digest.to_string())
     }
 
+    /// Something small that follows from a file's bytes, from the last time where nothing changed since. `what` names it.
+    pub fn derived(
+        &self,
+        file: &Path,
+        what: &str,
+        derive: impl FnOnce(&[u8]) -> Vec<u8>,
+    ) -> Option<Vec<u8>> {
+        let id = StatId::of(&witness::metadata(self.cache, file).ok()?);
+        let key = beside(file, what);
+        let kept = self.cache.get(&key, &id);
+        if let Some(kept) = kept.and_then(|digest| self.store.read_blob(&digest).ok()?) {
+            return Some(kept);
+        }
+        let began = now_ns();
+        let derived = derive(&std::fs::read(file).ok()?);
+        // On a store that takes nothing it is derived every time.
+        if let Ok(digest) = self.store.put_bytes(&derived) {
+            self.cache.put(&key, id, digest, began);
+        }
+        Some(derived)
+    }
+
     /// What a runtime says, from the last time where nothing changed since.
     fn told(&self, real: &Path, arguments: &[&str]) -> Option<String> {
         let id = StatId::of(&witness::metadata(self.cache, real).ok()?);

@@ -295,30 +295,37 @@ fn counts(line: &[u8]) -> bool {
 pub type Owners = FxHashMap<Vec<u8>, Vec<String>>;
 
 /// For each first part of a path in a package directory, the distributions that put something there.
-pub fn owners(cache: &dyn StatCache, site: &Path) -> Owners {
+pub fn owners(programs: &Programs<'_>, site: &Path) -> Owners {
     let mut owners = Owners::default();
-    for (name, _, place) in distributions(cache, site) {
+    for (name, _, place) in distributions(programs.cache(), site) {
         let own = place
             .file_name()
             .map(|name| name.as_bytes().to_vec())
             .unwrap_or_default();
         owners.entry(own).or_default().push(name.clone());
-        let record = std::fs::read(place.join("RECORD")).unwrap_or_default();
-        let lines = match record.is_empty() {
-            false => record,
-            true => std::fs::read(place.join("top_level.txt")).unwrap_or_default(),
-        };
-        for line in lines.split(|&byte| byte == b'\n') {
-            let path = line.split(|&byte| byte == b',').next().unwrap_or_default();
-            let first = path.split(|&byte| byte == b'/').next().unwrap_or_default();
-            if first.is_empty() || first == b".." {
-                continue;
-            }
+        // Long lists of files, of which hardly more is wanted than one name.
+        let listed = ["RECORD", "top_level.txt"].iter().find_map(|list| {
+            let firsts = programs.derived(&place.join(list), "first parts", first_parts)?;
+            (!firsts.is_empty()).then_some(firsts)
+        });
+        for first in listed.unwrap_or_default().split(|&byte| byte == b'\n') {
             let names = owners.entry(first.to_vec()).or_default();
-            if !names.contains(&name) {
+            if !first.is_empty() && !names.contains(&name) {
                 names.push(name.clone());
             }
         }
     }
     owners
+}
+
+/// The first parts of the paths in a list of files, each once, divided by line breaks.
+fn first_parts(list: &[u8]) -> Vec<u8> {
+    let lines = list.split(|&byte| byte == b'\n');
+    let firsts = lines.filter_map(|line| {
+        let path = line.split(|&byte| byte == b',').next()?;
+        let first = path.split(|&byte| byte == b'/').next()?.trim_ascii();
+        (!first.is_empty() && first != b"..").then_some(first)
+    });
+    let firsts: std::collections::BTreeSet<&[u8]> = firsts.collect();
+    firsts.into_iter().collect::<Vec<_>>().join(&b'\n')
 }

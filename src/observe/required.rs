@@ -81,7 +81,7 @@ impl Installation {
             .unwrap_or_default()
         {
             let label = python::label(programs, root, &site);
-            for (first, names) in python::owners(cache, &site) {
+            for (first, names) in python::owners(programs, &site) {
                 let named = names.into_iter().map(|name| (name, label.clone()));
                 installed.owners.entry(first).or_default().extend(named);
             }

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use jalon_conf::pipeline::ArtifactId;
 use jalon_store::LocalStore;
@@ -54,9 +54,18 @@ pub struct Sight<'a> {
     /// `$VIRTUAL_ENV`: the Python environment that is active.
     pub virtual_env: Option<PathBuf>,
     variables: Variables,
+    sites: Mutex<FxHashMap<PathBuf, Arc<Site>>>,
     /// What is installed beside the interpreter of functions.
     installation: OnceLock<Installation>,
     known: RwLock<FxHashMap<PathEntry, Option<Seen>>>,
+}
+
+/// A package directory.
+pub(super) struct Site {
+    /// The most portable name of the environment that it belongs to.
+    pub label: String,
+    /// Whose what is.
+    pub owners: python::Owners,
 }
 
 /// Looks at files only, where no pipeline is known yet: of listings it takes no digest, so that one that
@@ -107,9 +116,22 @@ impl<'a> Sight<'a> {
                 .map(|place| rules.root.join(place)),
             rules,
             variables: machine.variables.clone(),
+            sites: Mutex::default(),
             installation: OnceLock::new(),
             known: RwLock::default(),
         }
+    }
+
+    /// What a package directory holds, looked at once a run.
+    pub(super) fn site(&self, site: &Path) -> Arc<Site> {
+        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = sites.entry(site.to_owned()).or_insert_with(|| {
+            Arc::new(Site {
+                label: python::label(&self.programs, &self.rules.root, site),
+                owners: python::owners(&self.programs, site),
+            })
+        });
+        known.clone()
     }
 
     /// By what name an interpreter is the same elsewhere: an environment has it under several names.

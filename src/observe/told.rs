@@ -26,7 +26,7 @@ impl Fold<'_, '_> {
             if let Some((site, rest)) = self.packages(&directory)
                 && rest.as_os_str().is_empty()
             {
-                let label = python::label(&self.sight.programs, &self.rules.root, &site);
+                let label = self.sight.site(&site).label.clone();
                 let name = name.to_string_lossy();
                 let entry = match &*name {
                     "*" => python::all(&label),
@@ -57,7 +57,7 @@ impl Fold<'_, '_> {
         for (directory, names) in places {
             let names: Vec<&[u8]> = names.into_iter().collect();
             if let Some((site, rest)) = self.packages(directory) {
-                let label = python::label(&self.sight.programs, &self.rules.root, &site);
+                let label = self.sight.site(&site).label.clone();
                 let entry = python::modules(&label, rest.as_os_str().as_bytes(), &names);
                 self.entries.entry(entry).or_insert(None);
                 continue;

@@ -113,11 +113,14 @@ pub fn failure_of(node: &Node, argv: &[OsString], ended: &Ended) -> Option<Box<F
                 help,
             ))
         }
-        How::NotStarted(error) => Some(Failure::new(
-            "not-started",
-            format!("cannot start {program}: {error}"),
-            "",
-        )),
+        How::NotStarted(error) => {
+            // A process that is forked has no program of its own.
+            let message = match program.is_empty() {
+                true => error.to_string(),
+                false => format!("cannot start {program}: {error}"),
+            };
+            Some(Failure::new("not-started", message, ""))
+        }
     }
 }
 

@@ -226,10 +226,21 @@ impl Session {
             Err(SessionError::Ended(last)) => Ended::not_started(io::Error::other(last)),
             Ok((mut child, answers)) => {
                 child.started = started;
-                let reap = |_: &Child| reaped(&answers);
+                let mut lost = false;
+                let reap = |_: &Child| {
+                    let told = answers.recv().ok();
+                    lost = told.is_none();
+                    reaped(told)
+                };
                 let mut ended = attend(
                     request, &mut child, cancel, lifeline, transcript, live, reap,
                 );
+                if lost
+                    && !matches!(ended.how, How::Cancelled | How::TimedOut)
+                    && let SessionError::Ended(last) = self.ended()
+                {
+                    ended.how = How::NotStarted(io::Error::other(last));
+                }
                 ended.observed = self.taken(child.pid.as_raw_nonzero().get() as u32);
                 ended
             }
@@ -389,10 +400,8 @@ fn with_descriptors(
 }
 
 /// How a forked process ended, by what the session says of it.
-fn reaped(answers: &Receiver<Json>) -> Reaped {
-    let told = answers
-        .recv()
-        .unwrap_or_else(|_| json!({"status": libc::SIGKILL}));
+fn reaped(told: Option<Json>) -> Reaped {
+    let told = told.unwrap_or_else(|| json!({"status": libc::SIGKILL}));
     let seconds = |name: &str| {
         let seconds = told[name].as_f64().unwrap_or(0.0);
         Duration::try_from_secs_f64(seconds).unwrap_or_default()

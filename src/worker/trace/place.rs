@@ -15,15 +15,16 @@ pub fn is_packages(path: &[u8]) -> bool {
 
 /// Where a package directory ends in a path that is one or lies below one.
 pub fn packages_in(path: &[u8]) -> Option<usize> {
-    let parts = [b"/site-packages".as_slice(), b"/dist-packages"];
-    let ends = parts.iter().filter_map(|part| {
-        let at = path
-            .windows(part.len())
-            .position(|window| window == *part)?;
-        let end = at + part.len();
-        (path.len() == end || path[end] == b'/').then_some(end)
-    });
-    ends.min()
+    // Part by part: this is asked of every path that an execution names.
+    let mut start = 0;
+    for part in path.split(|&byte| byte == b'/') {
+        let end = start + part.len();
+        if start > 0 && (part == b"site-packages" || part == b"dist-packages") {
+            return Some(end);
+        }
+        start = end + 1;
+    }
+    None
 }
 
 /// Whether a directory is one of packages that installers keep: below the library of an interpreter or of a virtual

@@ -190,3 +190,56 @@ fn a_failure_in_the_runner_is_kedros_failure() {
             .any(|event| event.starts_with("on_pipeline_error"))
     );
 }
+
+#[test]
+fn only_missing_outputs_means_what_it_means_in_kedro() {
+    let (Some(kedro), Some(jalon)) = (Ground::new(), Ground::new()) else {
+        return;
+    };
+    for one in [&kedro, &jalon] {
+        let ran = one.kedro(&["run"]);
+        assert!(ran.status.success(), "{}", shown(&ran));
+        one.events();
+    }
+    let lost: [&[&str]; 4] = [
+        &[],
+        &["data/08_reporting/mass.png"],
+        &["data/06_models/forest.pickle"],
+        &[
+            "data/03_primary/birds.csv",
+            "data/08_reporting/linear_metrics.json",
+        ],
+    ];
+    for paths in lost {
+        for one in [&kedro, &jalon] {
+            for path in paths {
+                let place = one.dir.join(path);
+                let gone = match place.is_dir() {
+                    true => std::fs::remove_dir_all(&place),
+                    false => std::fs::remove_file(&place),
+                };
+                gone.expect("it is there");
+            }
+        }
+        let ran = kedro.kedro(&["run", "--only-missing-outputs"]);
+        assert!(ran.status.success(), "{paths:?}: {}", shown(&ran));
+        // Whatever is known, what Kedro would run runs here: nothing is kept from one time to the next.
+        let _ = std::fs::remove_dir_all(jalon.dir.join(".jalon"));
+        let told = jalon.jalon(&["run", "--only-missing-outputs"]);
+        assert!(told.status.success(), "{paths:?}: {}", shown(&told));
+        assert_eq!(kedro.ran(), jalon.ran(), "{paths:?}");
+    }
+    // Where Kedro would leave what is stale, jalon without the flag does not.
+    jalon.run(&[]);
+    jalon.events();
+    jalon.edit(
+        "conf/base/parameters_reporting.yml",
+        "limit: 0.75",
+        "limit: 0.99999",
+    );
+    let told = jalon.jalon(&["run", "--only-missing-outputs"]);
+    assert!(told.status.success(), "{}", shown(&told));
+    assert!(!jalon.ran().contains(&"compare".to_owned()));
+    jalon.run(&[]);
+    assert!(jalon.ran().contains(&"compare".to_owned()));
+}
