@@ -81,6 +81,19 @@ fn quoted(text: &str) -> String {
     out + "\""
 }
 
+/// Text for a comment, which TOML lets hold no control characters and no line breaks: they are written as escapes.
+fn remark(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => out.push(c),
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 fn key(name: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if name.chars().all(bare) {
@@ -147,7 +160,7 @@ impl Writer<'_> {
         }
         for (artifact, name) in sources {
             if let Some(obtain) = &artifact.obtain {
-                let _ = writeln!(out, "# {obtain}");
+                let _ = writeln!(out, "# {}", remark(obtain));
             }
             let _ = writeln!(out, "{} = {}", key(name), quoted(&artifact.path));
         }
@@ -156,7 +169,7 @@ impl Writer<'_> {
     fn node(&self, name: &str, node: &Node, out: &mut String) {
         out.push('\n');
         for note in self.notes(node) {
-            let _ = writeln!(out, "# NOTE {note}");
+            let _ = writeln!(out, "# NOTE {}", remark(&note));
         }
         let _ = writeln!(out, "[node.{}]", key(name));
         let _ = writeln!(out, "cmd = {}", command(&script(node)));

@@ -454,3 +454,15 @@ fn an_export_is_a_definition_of_the_same_graph() {
     assert_eq!(node(&native, "go").cache, Cache::No);
     assert!(text.contains("# NOTE s has `persist`"), "{text}");
 }
+
+#[test]
+fn remarks_of_an_export_hold_no_control_characters() {
+    let pipeline = good(&[(
+        "dvc.yaml",
+        "stages:\n  go: {cmd: \"true\", deps: [raw], outs: [\"s\\x13t\\x85\": {persist: true}]}\n",
+    )]);
+    let text = dvc::export(&pipeline, "p", &|_| None);
+    let native = crate::common::read("jalon.toml", &text, &[]);
+    assert_eq!(show(&native.diagnostics), "", "{text}");
+    assert!(text.contains("# NOTE s\\u{13}t"), "{text}");
+}
