@@ -17,18 +17,21 @@ use crate::project::Machine;
 use crate::worker::environment::{self, PLACES};
 use crate::workspace::glob::Pattern;
 
-/// Looks at the machine.
+/// Looks at the machine. What is installed in an active environment is looked at only where a node is not observed
+/// (`unseen`).
 pub fn observe(
     root: &Path,
     machine: &Machine,
     store: &LocalStore,
     cache: &dyn StatCache,
+    unseen: bool,
 ) -> Ambient {
     let mut variables: Vec<(String, FieldValue)> = environment::hashed_texts(&machine.variables)
         .map(|(name, value)| (name.to_string_lossy().into_owned(), text(value)))
         .collect();
     let mut environments = Vec::new();
-    for name in PLACES {
+    let counts = |name: &&str| unseen || *name == "PYTHONPATH";
+    for name in PLACES.into_iter().filter(counts) {
         let Some(value) = machine
             .variables
             .get(OsStr::new(name))

@@ -13,7 +13,7 @@ use jalon::witness::{Recording, Witnesses};
 use jalon::workspace::journal::Journal;
 use jalon::workspace::lock::{Lock, Refused};
 use jalon::workspace::{PRIVATE_DIRECTORY, Workspace};
-use jalon_conf::pipeline::Link;
+use jalon_conf::pipeline::{Isolation, Link};
 use jalon_conf::{Diagnostic, Selector, Severity};
 use jalon_store::index::StatCache;
 use jalon_store::{Glance, LinkMode, LocalStore};
@@ -272,7 +272,10 @@ impl Session {
 
     /// The machine's part of all keys.
     pub fn ambient(&self) -> Ambient {
-        jalon::ambient::observe(&self.project.root, &self.machine, &self.store, &*self.cache)
+        let nodes = &self.project.graph.pipeline().nodes;
+        let unseen = nodes.iter().any(|node| node.isolation == Isolation::None);
+        let (root, machine) = (&self.project.root, &self.machine);
+        jalon::ambient::observe(root, machine, &self.store, &*self.cache, unseen)
     }
 
     /// The nodes that targets mean; none means the default ones.

@@ -131,7 +131,7 @@ pub fn load(
     let request = request(source, &root);
     let loader = loader(&root, &private, &interpreter, &request, bench)
         .map_err(|error| LoadError::Io(private.clone(), error))?;
-    let ambient = crate::ambient::observe(&root, &bench.machine, &store, workspace.cache());
+    let ambient = crate::ambient::observe(&root, &bench.machine, &store, workspace.cache(), false);
     let observations = Observations {
         sources: Vec::new(),
         code: vec![Arc::default()],

@@ -60,17 +60,19 @@ impl Workspace {
         let newest = self
             .version(directory, None)
             .and_then(|place| Some(place.parent()?.file_name()?.to_string_lossy().into_owned()));
-        // A version that came from a clock ahead of ours must not stay the newest.
-        let stamp = (0..).map(|more| stamp(now_ms + more)).find(|stamp| {
-            newest.as_ref().is_none_or(|newest| stamp > newest)
-                || newest
-                    .as_ref()
-                    .is_some_and(|newest| !newest.starts_with(|it: char| it.is_ascii_digit()))
-        });
-        let stamp = stamp.unwrap_or_default();
+        let stamp = after(newest.as_deref(), stamp(now_ms));
         let path = format!("{directory}/{stamp}/{}", name.to_string_lossy());
         self.lay(&path, content)?;
         Ok(true)
+    }
+}
+
+/// A name for a version that is the newest from now on. One that came from a clock ahead of ours, or that somebody
+/// named otherwise, is continued: what begins with a name comes after it.
+fn after(newest: Option<&str>, stamp: String) -> String {
+    match newest {
+        Some(newest) if *newest >= *stamp => format!("{newest}-{stamp}"),
+        _ => stamp,
     }
 }
 
@@ -108,6 +110,22 @@ fn date(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_version_comes_after_all_others() {
+        let stamp = || stamp(1_795_708_645_875);
+        let others = [
+            "1999-01-01T00.00.00.000Z",
+            "9999-12-31T23.59.59.999Z",
+            "v2",
+            &stamp(),
+        ];
+        for other in others {
+            assert!(*after(Some(other), stamp()) > *other, "{other}");
+        }
+        assert_eq!(after(Some(others[0]), stamp()), stamp());
+        assert_eq!(after(None, stamp()), stamp());
+    }
 
     #[test]
     fn a_time_is_written_as_kedro_does() {

@@ -270,7 +270,13 @@ impl Session {
     }
 
     fn ambient(&self) -> jalon::action::Ambient {
-        ambient::observe(&self.project.root, &self.machine, &self.store, &*self.cache)
+        ambient::observe(
+            &self.project.root,
+            &self.machine,
+            &self.store,
+            &*self.cache,
+            true,
+        )
     }
 
     fn plan(&self) -> Result<BTreeMap<String, String>, String> {
