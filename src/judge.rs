@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use jalon_conf::pipeline::{ArtifactId, Cache, Command, Node, NodeId};
-use jalon_store::action::{Derivation, PathEntry, PathSet, Seen, strong_key};
+use jalon_store::action::{Derivation, PathEntry, PathSet, Place, Seen, strong_key};
 use jalon_store::content::Content;
 use jalon_store::digest::{ActionKey, WeakKey};
 use jalon_store::error::ReadError;
@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 use crate::action::{self, Ambient, Called, Facts};
 use crate::function::{self, Function, Functions, Interpreter, Uncallable};
 use crate::graph::Graph;
-use crate::observe::{Finding, Sight, undeclared};
+use crate::observe::{Finding, Sight, directory_of, undeclared};
 use crate::workspace::{ObserveError, Workspace};
 
 /// A node's recipe with everything bound, and what is known of it.
@@ -455,6 +455,32 @@ impl<'a> Judge<'a> {
             }
         }
         Ok(open.map_or(Lookup::Unknown, Lookup::Unsettled))
+    }
+
+    /// What earlier executions of a recipe read of the nodes that it only comes after.
+    ///
+    /// # Errors
+    /// As [`Judge::judge`].
+    pub fn overheard(&self, id: NodeId, weak: &WeakKey) -> Result<Vec<ArtifactId>, ReadError> {
+        let after = &self.graph.node(id).after;
+        if after.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sets = self.sight.store.path_sets(weak)?;
+        let entries = sets.iter().flat_map(|set| &set.entries);
+        let outputs = entries
+            .filter(|entry| entry.place == Place::Project)
+            .filter_map(|entry| self.sight.territory.output(directory_of(entry)));
+        let mut all: Vec<ArtifactId> = outputs
+            .map(|(artifact, _)| artifact)
+            .filter(|artifact| {
+                let producer = self.graph.artifact(*artifact).producer;
+                producer.is_some_and(|producer| after.contains(&producer))
+            })
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        Ok(all)
     }
 
     /// A record must speak of exactly the outputs that the node declares.

@@ -289,7 +289,7 @@ fn judge(
             }
         }
         (_, always) => {
-            let gone = gone(inputs, &reads, &known);
+            let gone = needed(inputs, node, &judged, &known, &values)?;
             plan.verdicts[at] = Verdict::Run;
             plan.reasons[at] = Some(always.unwrap_or_else(|| why(inputs, node, &judged)));
             schedule.must_run(node, &gone);
@@ -326,8 +326,31 @@ fn known_and_gone(
     gone(inputs, &reads, &contents)
 }
 
+/// What a node that is to run needs and whose bytes are neither in the project nor in the store: inputs, and
+/// what earlier executions of it read of the nodes that it only comes after.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn needed(
+    inputs: &Inputs<'_>,
+    node: NodeId,
+    judged: &Judged,
+    contents: &[&Content],
+    values: Values<'_>,
+) -> Result<Vec<ArtifactId>, ReadError> {
+    let reads: Vec<ArtifactId> = inputs.graph.reads(node).collect();
+    let mut needed = gone(inputs, &reads, contents);
+    for artifact in inputs.judge.overheard(node, &judged.weak)? {
+        let is_gone = |content: Content| !is_there(inputs, artifact, &content);
+        if values(artifact).is_some_and(is_gone) && !needed.contains(&artifact) {
+            needed.push(artifact);
+        }
+    }
+    Ok(needed)
+}
+
 /// The inputs whose bytes are neither in the project nor in the store.
-pub fn gone(inputs: &Inputs<'_>, reads: &[ArtifactId], contents: &[&Content]) -> Vec<ArtifactId> {
+fn gone(inputs: &Inputs<'_>, reads: &[ArtifactId], contents: &[&Content]) -> Vec<ArtifactId> {
     let mut gone = Vec::new();
     for (&read, content) in reads.iter().zip(contents) {
         let artifact = inputs.graph.artifact(read);

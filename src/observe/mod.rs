@@ -25,6 +25,6 @@ pub use fold::{Known, fold};
 pub use folded::{Folded, Trespass, undeclared};
 pub use installed::{Deviation, Installed, distribution, verify};
 pub use rules::Rules;
-pub use sight::{Bytes, Finding, Sight};
+pub use sight::{Bytes, Finding, Sight, directory_of};
 pub use strict::Strict;
 pub use territory::Territory;

@@ -265,7 +265,8 @@ impl<'a> Programs<'a> {
             }
         }
         match place.strip_prefix(&self.root) {
-            Ok(relative) => relative.as_os_str().as_bytes().to_vec(),
+            // A bare name would be looked for on the search path.
+            Ok(relative) => Path::new(".").join(relative).into_os_string().into_vec(),
             Err(_) => place.as_os_str().as_bytes().to_vec(),
         }
     }

@@ -37,8 +37,21 @@ use crate::worker::trace::Trace;
 use crate::worker::transcript::Transcript;
 use crate::workspace::{PRIVATE_DIRECTORY, PublishError, Rescued, Workspace};
 
-/// Why an attempt gave nothing: it failed, or (`None`) the run was stopped.
-type Stopped = Option<Box<Failure>>;
+/// Why an attempt gave nothing.
+pub(super) enum Stopped {
+    /// It failed.
+    Failed(Box<Failure>),
+    /// It used outputs of nodes that it only comes after, whose bytes were nowhere.
+    Missed(Vec<ArtifactId>),
+    /// The run was stopped.
+    Cancelled,
+}
+
+impl From<Box<Failure>> for Stopped {
+    fn from(failure: Box<Failure>) -> Stopped {
+        Stopped::Failed(failure)
+    }
+}
 
 /// Program and arguments, and the environment.
 type Invocation = (Vec<OsString>, Vec<(OsString, OsString)>);
@@ -155,7 +168,7 @@ impl Shop<'_> {
             }
         }
         let done = match self.prepare(job, node) {
-            Ok(()) => self.attempts(job, node),
+            Ok(absent) => self.attempts(job, node, &absent),
             Err(done) => done,
         };
         if matches!(done, Done::Failed(_) | Done::Cancelled) {
@@ -165,10 +178,11 @@ impl Shop<'_> {
         done
     }
 
-    /// Inputs in place, outputs out of the way.
-    fn prepare(&self, job: &Job, node: &Node) -> Result<(), Done> {
+    /// Inputs in place, outputs out of the way. The outputs of nodes that it only comes after and whose bytes
+    /// are nowhere: it need not use them.
+    fn prepare(&self, job: &Job, node: &Node) -> Result<Vec<ArtifactId>, Done> {
         let failed = |error: PublishError| Done::Failed(error.into());
-        let mut gone = Vec::new();
+        let (mut gone, mut absent) = (Vec::new(), Vec::new());
         let (_, of_others) = self.remade(job);
         let all = job.inputs.iter().chain(&of_others).chain(&job.beside);
         for &(id, content) in all {
@@ -183,11 +197,9 @@ impl Shop<'_> {
                 continue;
             }
             if !self.store.has_content(&content) {
-                // What it only comes after it need not read.
                 let mut needed = job.inputs.iter().chain(&of_others);
-                if needed.any(|(input, _)| *input == id) {
-                    gone.push(id);
-                }
+                let is_needed = needed.any(|(input, _)| *input == id);
+                if is_needed { &mut gone } else { &mut absent }.push(id);
                 continue;
             }
             match self.lay(artifact, &content) {
@@ -210,7 +222,7 @@ impl Shop<'_> {
                 self.rescued(self.workspace.prepare(&artifact.path).map_err(failed)?);
             }
         }
-        Ok(())
+        Ok(absent)
     }
 
     /// Puts an artifact where who reads it looks for it.
@@ -266,7 +278,7 @@ impl Shop<'_> {
         }
     }
 
-    fn attempts(&self, job: &Job, node: &Node) -> Done {
+    fn attempts(&self, job: &Job, node: &Node, absent: &[ArtifactId]) -> Done {
         let checkpoint = match self.checkpoint(job, node) {
             Ok(checkpoint) => checkpoint,
             Err(failure) => return Done::Failed(failure),
@@ -279,7 +291,7 @@ impl Shop<'_> {
                 attempt,
                 expected,
             });
-            let failure = match self.attempt(job, node) {
+            let failure = match self.attempt(job, node, absent) {
                 Ok(ran) => {
                     if let Some(checkpoint) = &checkpoint {
                         checkpoint.done();
@@ -289,8 +301,9 @@ impl Shop<'_> {
                         ..ran
                     }));
                 }
-                Err(None) => return Done::Cancelled,
-                Err(Some(mut failure)) => {
+                Err(Stopped::Cancelled) => return Done::Cancelled,
+                Err(Stopped::Missed(missed)) => return Done::Missing(missed),
+                Err(Stopped::Failed(mut failure)) => {
                     failure.attempts = attempt;
                     failure
                 }
@@ -357,8 +370,8 @@ impl Shop<'_> {
         Ok(Some(checkpoint))
     }
 
-    /// One attempt. `Err(None)` where the run was stopped.
-    fn attempt(&self, job: &Job, node: &Node) -> Result<Ran, Stopped> {
+    /// One attempt.
+    fn attempt(&self, job: &Job, node: &Node, absent: &[ArtifactId]) -> Result<Ran, Stopped> {
         let (argv, env) = self.command(node)?;
         let spool = self
             .project
@@ -384,7 +397,7 @@ impl Shop<'_> {
         let cwd = directory.as_deref().unwrap_or(root);
         if !cwd.is_dir() {
             let message = format!("there is no directory {} to work in", cwd.display());
-            return Err(Some(Failure::new("no-directory", message, "make it")));
+            return Err(Failure::new("no-directory", message, "make it").into());
         }
         let request = process::Request {
             argv: &argv,
@@ -420,21 +433,22 @@ impl Shop<'_> {
             failure
         };
         if matches!(ended.how, How::Cancelled) {
-            return Err(None);
+            return Err(Stopped::Cancelled);
         }
-        // Before how it ended: what it was refused is why.
+        // Before how it ended: what it was refused, or did not find, is why.
+        let missed = self.missed(node, absent, &ended.observed);
+        if !missed.is_empty() {
+            return Err(Stopped::Missed(missed));
+        }
         if !matches!(ended.how, How::NotStarted(_)) {
-            self.isolated(node, &ended.observed)
-                .map_err(|failure| Some(told(failure)))?;
+            self.isolated(node, &ended.observed).map_err(&told)?;
         }
         if let Some(failure) = failure_of(node, &argv, &ended) {
-            return Err(Some(told(self.in_its_own_words(node, failure))));
+            return Err(told(self.in_its_own_words(node, failure)).into());
         }
         self.tell_what_is_not_kept(node);
-        let folded = self
-            .fold(job, node, &ended.observed)
-            .map_err(|failure| Some(told(failure)))?;
-        let outputs = self.capture(node).map_err(|failure| Some(told(failure)))?;
+        let folded = self.fold(job, node, &ended.observed).map_err(&told)?;
+        let outputs = self.capture(node).map_err(&told)?;
         if let Some(ran) = self.repeated(job, &outputs) {
             return Ok(ran);
         }
@@ -448,9 +462,7 @@ impl Shop<'_> {
             let mut words = Vec::new();
             for &artifact in &input.artifacts {
                 let found = self.workspace.words(graph.artifact(artifact));
-                words.extend(
-                    found.map_err(|error| Some(Failure::new("input", error.to_string(), "")))?,
-                );
+                words.extend(found.map_err(|error| Failure::new("input", error.to_string(), ""))?);
             }
             inputs.push(words);
         }
@@ -460,16 +472,13 @@ impl Shop<'_> {
             .map(|output| graph.artifact(output.artifact).path.clone())
             .collect();
         let params = self.params_file(node).map_err(|error| {
-            Some(Failure::new(
-                "workspace",
-                format!("cannot write the parameter file: {error}"),
-                "",
-            ))
+            let message = format!("cannot write the parameter file: {error}");
+            Failure::new("workspace", message, "")
         })?;
         let call = match &node.command {
             Command::Call(call) => self.call(node, call, &inputs).map_err(|error| {
                 let message = format!("the function cannot be called: {error}");
-                Some(Failure::new("workspace", message, ""))
+                Failure::new("workspace", message, "")
             })?,
             _ => None,
         };
@@ -487,22 +496,16 @@ impl Shop<'_> {
         let variables = &self.machine.variables;
         let mut env = environment::of_node(variables, node, root).map_err(|unset| {
             let message = format!("the secret {} is not set", unset.join(", "));
-            Some(Failure::new(
-                "missing-secret",
-                message,
-                "set the variable where jalon is started",
-            ))
+            let help = "set the variable where jalon is started";
+            Failure::new("missing-secret", message, help)
         })?;
         if is_call {
             // Else the order of a set of names differs from run to run, and so does what is made of it.
             env.entry("PYTHONHASHSEED".into()).or_insert("0".into());
         }
         self.ask_python(node, &argv, &mut env).map_err(|error| {
-            Some(Failure::new(
-                "workspace",
-                format!("cannot write what is to observe Python: {error}"),
-                "",
-            ))
+            let message = format!("cannot write what is to observe Python: {error}");
+            Failure::new("workspace", message, "")
         })?;
         Ok((argv, env.into_iter().collect()))
     }

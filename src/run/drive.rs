@@ -226,7 +226,8 @@ impl<'r, 's> Drive<'r, 's> {
                 self.hit(node, &record, judged.undeclared.to_vec());
             }
         } else {
-            let gone = plan::gone(self.inputs, &reads, &known);
+            let values = |artifact: ArtifactId| self.schedule.value(artifact).copied();
+            let gone = plan::needed(self.inputs, node, &judged, &known, &values)?;
             for &artifact in &gone {
                 self.remade(artifact);
             }

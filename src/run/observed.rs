@@ -108,6 +108,43 @@ impl Shop<'_> {
         Err(Failure::new("undeclared-read", message, help))
     }
 
+    /// The outputs that a node used and that were not there to be used. They are said to be: it runs again
+    /// once they were made.
+    pub(super) fn missed(
+        &self,
+        node: &Node,
+        absent: &[ArtifactId],
+        observed: &Observed,
+    ) -> Vec<ArtifactId> {
+        let sight = self.judge.sight();
+        let mut missed: Vec<ArtifactId> = Vec::new();
+        let learnt = observed.sightings.iter().filter(|one| one.uses.learns());
+        for sighting in learnt.filter(|_| !absent.is_empty()) {
+            let path = sighting.path.strip_prefix(&sight.rules.root).ok();
+            let output = path.and_then(|path| sight.territory.output(path.as_os_str().as_bytes()));
+            if let Some((artifact, _)) = output
+                && absent.contains(&artifact)
+                && !missed.contains(&artifact)
+            {
+                missed.push(artifact);
+                let text = format!(
+                    "{}; it runs again once that is made",
+                    self.unsaid(node, artifact)
+                );
+                self.bus.notice("undeclared-dependency", text);
+            }
+        }
+        missed
+    }
+
+    fn unsaid(&self, node: &Node, artifact: ArtifactId) -> String {
+        let artifact = self.graph().artifact(artifact);
+        format!(
+            "{} used {}, whose bytes are not kept, without declaring it: add \"{}\" to `in` of {}",
+            node.name, artifact.path, artifact.name, node.name.base
+        )
+    }
+
     /// What was observed, folded.
     ///
     /// # Errors

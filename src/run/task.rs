@@ -10,7 +10,7 @@ use jalon_conf::pipeline::{ArtifactId, Command, Node, NodeId, Task};
 use jalon_store::content::Content;
 use serde_json::{Map, Value as Json, json};
 
-use super::attempt::{Job, Shop};
+use super::attempt::{Job, Shop, Stopped};
 use super::failure::Failure;
 use crate::event::{Problem, Status};
 use crate::worker::loader::{LoadFailure, Loader};
@@ -27,7 +27,7 @@ impl Shop<'_> {
     /// Has a node run by the session, which is started if it is the first.
     ///
     /// # Errors
-    /// There is no session to be had; `None` where the run was stopped.
+    /// There is no session to be had, or the run was stopped.
     pub(super) fn task(
         &self,
         job: &Job,
@@ -36,10 +36,10 @@ impl Shop<'_> {
         request: &Request<'_>,
         transcript: &mut Transcript,
         live: &mut dyn FnMut(u8, &[u8]),
-    ) -> Result<Ended, Option<Box<Failure>>> {
+    ) -> Result<Ended, Stopped> {
         let Some(loader) = &self.project.loader else {
             let message = "the project of this node is not loaded";
-            return Err(Some(Failure::new("load", message, "")));
+            return Err(Failure::new("load", message, "").into());
         };
         let session = loader
             .begun(&|| self.cancel.raised())
@@ -52,7 +52,7 @@ impl Shop<'_> {
         });
         if let Err(error) = prepared {
             let message = format!("cannot write below {PRIVATE_DIRECTORY}: {error}");
-            return Err(Some(Failure::new("workspace", message, "")));
+            return Err(Failure::new("workspace", message, "").into());
         }
         let message = self.asked(job, node, task, &result);
         let lifeline = self.lifeline.as_ref();
@@ -221,10 +221,10 @@ impl Shop<'_> {
             let how = json!({"status": status.word(), "error": error, "memory": memory});
             loader.finish(&how, &cancelled)
         });
-        let failure = ended
-            .map_err(|failure| not_loaded(failure, loader))
-            .err()??;
-        Some(failure.problem)
+        match not_loaded(ended.err()?, loader) {
+            Stopped::Failed(failure) => Some(failure.problem),
+            _ => None,
+        }
     }
 
     /// What is in memory when a run of Kedro's ends, laid out for its hooks.
@@ -254,8 +254,8 @@ impl Shop<'_> {
 }
 
 /// Why there is no session.
-fn not_loaded(failure: LoadFailure, loader: &Loader) -> Option<Box<Failure>> {
-    Some(match failure {
+fn not_loaded(failure: LoadFailure, loader: &Loader) -> Stopped {
+    let failure = match failure {
         LoadFailure::Refused {
             code,
             message,
@@ -266,7 +266,7 @@ fn not_loaded(failure: LoadFailure, loader: &Loader) -> Option<Box<Failure>> {
             failure.tail = traceback;
             failure
         }
-        LoadFailure::Silent(SessionError::Cancelled) => return None,
+        LoadFailure::Silent(SessionError::Cancelled) => return Stopped::Cancelled,
         LoadFailure::Silent(SessionError::NotStarted(error)) => {
             let program = loader
                 .argv
@@ -276,5 +276,6 @@ fn not_loaded(failure: LoadFailure, loader: &Loader) -> Option<Box<Failure>> {
             Failure::new("spawn", format!("{program} cannot be started: {error}"), "")
         }
         LoadFailure::Silent(SessionError::Ended(why)) => Failure::new("session-ended", why, ""),
-    })
+    };
+    failure.into()
 }

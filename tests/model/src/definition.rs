@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::pipeline::{Cache, Input, Kind, Pipeline};
+use crate::pipeline::{Cache, Input, Instance, Kind, Pipeline, Undeclared};
 
 /// What a definition leaves out although its nodes use it: a faulty system that does not count it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -108,13 +108,16 @@ pub fn code_path(pipeline: &Pipeline, code: usize) -> String {
     }
 }
 
-/// Where an undeclared read goes: a path below `extra`, if there is any.
-pub fn undeclared_path(pipeline: &Pipeline, what: crate::pipeline::Undeclared) -> Option<String> {
-    use crate::pipeline::Undeclared;
+/// Where an undeclared read of a node goes, if it goes anywhere.
+pub fn undeclared_path(pipeline: &Pipeline, node: usize, what: Undeclared) -> Option<String> {
     let extra = &pipeline.extra;
     Some(match what {
         Undeclared::Read(raw) | Undeclared::Probe(raw) | Undeclared::Deep(raw) => {
             format!("extra/e{}", extra.file(raw)?.0)
+        }
+        Undeclared::Overhear(raw) => {
+            let (node, output) = pipeline.overheard(node, raw)?;
+            Instance { node, value: None }.path(output)
         }
         Undeclared::List => "extra/d".to_owned(),
         Undeclared::Through(raw) => format!("extra/l{}", extra.link(raw)?.0),

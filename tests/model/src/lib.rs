@@ -17,7 +17,7 @@
 //!
 //! A node's behaviour may include reads that the definition does not mention ([`pipeline::Undeclared`]):
 //! a file, a path that may be absent, a directory's names, a file behind a link, a file that another
-//! file names, a read in a process of a process. The naive model performs them like any other and so needs
+//! file names, a read in a process of a process, an output of a node that it only comes after. The naive model performs them like any other and so needs
 //! no notion of declaring. Under the binary they are observed as any process is; the stand-in notes down
 //! what it uses as an observer of processes would. [`UNDECLARED`] switches them off where executions cannot
 //! be observed, and `JALON_MODEL_UNDECLARED=0` or `=1` goes over it.

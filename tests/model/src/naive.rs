@@ -108,6 +108,15 @@ fn evaluate_one(
             .fold(value, |value, (_, content)| absorb(value, content));
     }
     for undeclared in &node.undeclared {
+        if let Undeclared::Overhear(raw) = *undeclared {
+            if let Some((name, content)) = overhear(pipeline, instance.node, raw, done) {
+                for it in [&mut key, &mut core] {
+                    *it += &format!(" {name}={content:?}");
+                }
+                value = absorb(value, &content);
+            }
+            continue;
+        }
         for part in observe(&pipeline.extra, *undeclared, &mut key, &mut core) {
             value = mix(value, part);
         }
@@ -161,7 +170,22 @@ fn read(
     Some(read)
 }
 
-/// The numbers that an undeclared read gives; what it saw is added to key and core.
+/// What a node reads of one that it only comes after, by name.
+fn overhear(
+    pipeline: &Pipeline,
+    node: usize,
+    raw: u32,
+    done: &BTreeMap<Instance, Fate>,
+) -> Option<(String, Content)> {
+    let (node, output) = pipeline.overheard(node, raw)?;
+    let from = Instance { node, value: None };
+    match &done[&from] {
+        Fate::Made(outputs) => Some((from.path(output), outputs[output].clone())),
+        _ => None,
+    }
+}
+
+/// The numbers that an undeclared read of a file gives; what it saw is added to key and core.
 fn observe(extra: &Extra, what: Undeclared, key: &mut String, core: &mut String) -> Vec<u32> {
     let mut saw = |text: String, value: u32| {
         for it in [&mut *key, &mut *core] {
@@ -174,6 +198,7 @@ fn observe(extra: &Extra, what: Undeclared, key: &mut String, core: &mut String)
         None => Vec::new(),
     };
     match what {
+        Undeclared::Overhear(_) => Vec::new(),
         Undeclared::Read(raw) | Undeclared::Deep(raw) => read(raw),
         Undeclared::Chase(raw) => match extra.pointer(raw) {
             Some((at, target)) => {

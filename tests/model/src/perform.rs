@@ -62,7 +62,7 @@ pub fn command(pipeline: &Pipeline, node: usize, left_out: LeftOut) -> String {
         }
     }
     for &what in &it.undeclared {
-        if let Some(path) = undeclared_path(pipeline, what) {
+        if let Some(path) = undeclared_path(pipeline, node, what) {
             say(verb(what), path);
         }
     }
@@ -100,6 +100,7 @@ fn verb(what: Undeclared) -> &'static str {
         Undeclared::Through(_) => "through",
         Undeclared::Chase(_) => "chase",
         Undeclared::Deep(_) => "deep",
+        Undeclared::Overhear(_) => "overhear",
     }
 }
 
@@ -327,7 +328,7 @@ impl Act<'_> {
 
     fn undeclared(&mut self, verb: &str, path: &str) -> io::Result<()> {
         match verb {
-            "read" | "through" | "deep" => self.number_at(path)?,
+            "read" | "through" | "deep" | "overhear" => self.number_at(path)?,
             "probe" => {
                 self.uses(path, Uses::STAT);
                 self.mix(PROBED[usize::from(!self.cwd.join(path).exists())]);

@@ -185,6 +185,9 @@ pub enum Undeclared {
     Chase(u32),
     /// As [`Undeclared::Read`], by a process that a process started.
     Deep(u32),
+    /// The content of an output of a node that this one only comes after, by raw index; see
+    /// [`Pipeline::overheard`].
+    Overhear(u32),
 }
 
 /// What a node reads.
@@ -256,6 +259,35 @@ impl Pipeline {
         after.sort_unstable();
         after.dedup();
         after
+    }
+
+    /// The output that an [`Undeclared::Overhear`] reads: a file of a node without a matrix that this one
+    /// comes after, and that it does not declare as an input.
+    pub fn overheard(&self, node: usize, raw: u32) -> Option<(usize, usize)> {
+        let inputs = self.inputs(node);
+        let mut choices = Vec::new();
+        for earlier in self.after(node) {
+            let it = &self.nodes[earlier];
+            let files = (0..it.outputs.len()).filter(|&at| !it.outputs[at].directory);
+            choices.extend(
+                files
+                    .filter(|&at| it.matrix == 0 && !inputs.contains(&Input::Output(earlier, at)))
+                    .map(|at| (earlier, at)),
+            );
+        }
+        pick(&choices, raw).copied()
+    }
+
+    /// What a node reads, whether it says so or not; undeclared files aside.
+    pub fn used(&self, node: usize) -> Vec<Input> {
+        let overheard = self.nodes[node].undeclared.iter().filter_map(|&what| {
+            let Undeclared::Overhear(raw) = what else {
+                return None;
+            };
+            let (earlier, output) = self.overheard(node, raw)?;
+            Some(Input::Output(earlier, output))
+        });
+        self.inputs(node).into_iter().chain(overheard).collect()
     }
 
     /// Every node that comes before a node, for its data or for the order, each once.

@@ -161,9 +161,10 @@ fn statement(pipeline: &Pipeline, node: usize) -> String {
             Undeclared::List => "lists",
             Undeclared::Through(_) => "follows",
             Undeclared::Chase(_) => "reads what is named by",
+            Undeclared::Overhear(_) => "overhears",
             Undeclared::Deep(_) => "has a process of a process read",
         };
-        Some(format!("{verb} {}", undeclared_path(pipeline, what)?))
+        Some(format!("{verb} {}", undeclared_path(pipeline, node, what)?))
     }));
     for (flag, word) in [(it.deaf, "deaf"), (it.touchy, "touchy")] {
         words.extend(flag.then(|| word.to_owned()));

@@ -56,8 +56,9 @@ fn script(pipeline: &Pipeline, node: usize) -> String {
         lines.push("h=$keep".to_owned());
     }
     let undeclared = it.undeclared.iter();
-    lines
-        .extend(undeclared.filter_map(|&what| Some(read(what, &undeclared_path(pipeline, what)?))));
+    lines.extend(
+        undeclared.filter_map(|&what| Some(read(what, &undeclared_path(pipeline, node, what)?))),
+    );
     lines.extend(
         it.outputs
             .iter()
@@ -73,7 +74,9 @@ fn script(pipeline: &Pipeline, node: usize) -> String {
 
 fn read(what: Undeclared, path: &str) -> String {
     match what {
-        Undeclared::Read(_) | Undeclared::Through(_) => format!("look {path}"),
+        Undeclared::Read(_) | Undeclared::Through(_) | Undeclared::Overhear(_) => {
+            format!("look {path}")
+        }
         Undeclared::Probe(_) => {
             let [there, not] = PROBED;
             format!("if [ -e {path} ]; then mix {there}; else mix {not}; fi")

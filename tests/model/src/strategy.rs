@@ -195,6 +195,7 @@ fn read() -> impl Strategy<Value = Undeclared> {
         (0..2u32).prop_map(Undeclared::Through),
         (0..2u32).prop_map(Undeclared::Chase),
         (0..3u32).prop_map(Undeclared::Deep),
+        (0..4u32).prop_map(Undeclared::Overhear),
     ]
 }
 

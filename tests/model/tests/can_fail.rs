@@ -121,7 +121,7 @@ impl Memory {
         let none = BTreeSet::new();
         let stored = self.known(it).map_or(&none, |outcome| &outcome.stored);
         readers.iter().any(|reader| {
-            self.pipeline.inputs(reader.node).iter().any(|input| {
+            self.pipeline.used(reader.node).iter().any(|input| {
                 matches!(input, Input::Output(node, at) if *node == it.instance.node && !stored.contains(at))
             })
         })
@@ -203,18 +203,18 @@ impl System for Memory {
         // What is made again makes maybes of its readers, which may then need nothing made again.
         loop {
             for it in &all {
-                let waits = self
-                    .pipeline
-                    .inputs(it.instance.node)
-                    .into_iter()
-                    .any(|input| match input {
-                        Input::Source(_) => false,
-                        Input::Output(node, _) => self
-                            .pipeline
-                            .instances_of(node)
-                            .iter()
-                            .any(|from| verdicts[from] != "hit"),
-                    });
+                let waits =
+                    self.pipeline
+                        .used(it.instance.node)
+                        .into_iter()
+                        .any(|input| match input {
+                            Input::Source(_) => false,
+                            Input::Output(node, _) => self
+                                .pipeline
+                                .instances_of(node)
+                                .iter()
+                                .any(|from| verdicts[from] != "hit"),
+                        });
                 let verdict = match (waits, self.fault) {
                     (_, Fault::PlansHits) => "hit",
                     (_, Fault::PlansMaybes) => "maybe",
