@@ -222,7 +222,7 @@ fn command(list: &mut List, graph: &Graph, node: &Node) {
             list.text(field::COMMAND, "kedro", &task.kedro);
             let signature = task.signature.canonical().to_json();
             list.push(field::COMMAND, "signature", FieldValue::Json(signature));
-            for (what, digest) in &graph.pipeline().read_while_loading {
+            for (what, digest) in &graph.pipeline().loaded.read {
                 list.text(field::CODE, what, digest);
             }
             for (name, definition) in &task.definitions {

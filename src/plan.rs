@@ -4,14 +4,16 @@
 //! may spare it), never "unchanged". Reads the store and the project; changes nothing.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
-use jalon_conf::pipeline::{ArtifactId, Keep, NodeId};
+use jalon_conf::pipeline::{ArtifactId, Command, Keep, NodeId};
 use jalon_store::LocalStore;
 use jalon_store::content::Content;
 use jalon_store::digest::ActionKey;
 use jalon_store::error::ReadError;
 use rayon::prelude::*;
 
+use crate::event::Notice;
 use crate::explain::{self, Difference};
 use crate::graph::{Graph, Selection};
 use crate::history::{Earlier, History, Unkept};
@@ -297,6 +299,43 @@ fn judge(
     }
     plan.judged[at] = Some(judged);
     Ok(())
+}
+
+/// Says that nobody is told of a run, because no Python starts.
+pub const SILENT: &str = "hooks-not-called";
+
+/// What is to be said of a plan besides: what cannot be known, and who is not told.
+pub fn notices(graph: &Graph, plan: &Plan) -> Vec<Notice> {
+    let notice = |code: &str, text: String| Notice {
+        code: code.to_owned(),
+        text,
+    };
+    let mut unknown: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (node, verdict) in graph.pipeline().nodes.iter().zip(&plan.verdicts) {
+        if let (Command::Task(task), true) = (&node.command, *verdict != Verdict::NotNeeded) {
+            for why in &task.unknown {
+                unknown.entry(why).or_default().push(node.name.to_string());
+            }
+        }
+    }
+    let mut all: Vec<Notice> = unknown
+        .into_iter()
+        .map(|(why, nodes)| {
+            let verb = if nodes.len() == 1 { "runs" } else { "run" };
+            let text = format!("{why}, so {} {verb} each time", nodes.join(", "));
+            notice("unknown", text)
+        })
+        .collect();
+    let loaded = &graph.pipeline().loaded;
+    let works = plan.count(Verdict::Run) + plan.count(Verdict::Maybe) > 0;
+    if !works && !loaded.hooks_on_hit && !loaded.run_hooks.is_empty() {
+        let text = format!(
+            "nothing has to run, so the hooks of the run ({}) are not called; --with-hooks calls them",
+            loaded.run_hooks.join(", ")
+        );
+        all.push(notice(SILENT, text));
+    }
+    all
 }
 
 /// The reason for which a node runs whatever is known of it.

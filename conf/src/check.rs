@@ -28,6 +28,17 @@ pub(crate) fn check(table: &Table, layer: Layer, findings: &mut Findings) {
     checker.fields(table, shape.fields(), None);
 }
 
+/// Checks a part of another tool's file.
+pub(crate) fn check_as(item: &Item, shape: &'static Shape, findings: &mut Findings) {
+    let mut checker = Checker {
+        path: Vec::new(),
+        layer: Layer::Project,
+        overlay: false,
+        findings,
+    };
+    checker.item(item, shape);
+}
+
 /// Why a name cannot be used, if it cannot.
 pub(crate) fn bad_name(name: &str) -> Option<String> {
     if name.is_empty() {

@@ -45,10 +45,8 @@ pub struct Pipeline {
     pub python: Option<(String, Location)>,
     /// `[pipeline] python_path`: project-relative directories in which the modules of functions are found.
     pub python_path: Vec<String>,
-    /// Modules, by the first part of their names, that are loaded before a node of Kedro's begins.
-    pub loaded: Vec<String>,
-    /// What the project's modules read while they were imported, with digests: it counts for every node of Kedro's.
-    pub read_while_loading: Vec<(String, String)>,
+    /// What is known of a project that was loaded by its own interpreter.
+    pub loaded: Loaded,
     /// Every artifact instance, sources included.
     pub artifacts: Vec<Artifact>,
     /// Every node instance, in definition order, matrix instances in matrix order.
@@ -57,6 +55,21 @@ pub struct Pipeline {
     pub finally: Vec<Finally>,
     /// `[[hook]]`, in definition order.
     pub hooks: Vec<Hook>,
+}
+
+/// What is known of a Kedro project as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// Modules, by the first part of their names, that are there before a node begins.
+    pub modules: Vec<String>,
+    /// What its modules read while they were imported, with digests: it counts for every node.
+    pub read: Vec<(String, String)>,
+    /// Classes with hooks that are called once a run.
+    pub run_hooks: Vec<String>,
+    /// Hooks are called for nodes that are reused, too.
+    pub hooks_on_hit: bool,
+    /// Something is asked each time for its version: no look at files tells whether it changed.
+    pub asks: bool,
 }
 
 impl Pipeline {

@@ -414,6 +414,49 @@ const FIELDS: [Field; 10] = {
     ]
 };
 
+/// `[tool.jalon]` of a Kedro project's `pyproject.toml`.
+pub(crate) const TOOL: Shape = Shape::Table(&[
+    field("store", &STORE, "Where results are kept."),
+    field(
+        "kedro",
+        &Shape::Table(&[
+            field(
+                "hooks_on_hit",
+                &Shape::Bool,
+                "Hooks of the run are called although nothing runs.",
+            ),
+            field(
+                "tee",
+                &TEXTS,
+                "Datasets that are handed on in memory while they are saved; `*` for any name.",
+            ),
+            field(
+                "versions",
+                &Shape::Map(Keys::Any, &Shape::Text),
+                "dataset = a command for sh that prints which version of it is there.",
+            ),
+            field(
+                "nodes",
+                &Shape::Map(
+                    Keys::Any,
+                    &Shape::Table(&[
+                        field("resources", &RESOURCES, "What it needs while running."),
+                        field("retries", &RETRIES, "Further attempts."),
+                        field("timeout", &Shape::Duration, "Limit for an attempt."),
+                        field(
+                            "undeclared",
+                            &UNDECLARED,
+                            "What an undeclared read comes to.",
+                        ),
+                    ]),
+                ),
+                "Settings by the name of a node; `*` for any name.",
+            ),
+        ]),
+        "What Kedro does not know.",
+    ),
+]);
+
 /// `jalon.toml`.
 pub(crate) const DEFINITION: Shape = Shape::Table(&FIELDS);
 

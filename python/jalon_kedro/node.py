@@ -77,6 +77,26 @@ def run(project, request):
     return code
 
 
+def replay(project, hit):
+    """Calls the hooks of a node that was reused, with what it read and made; why not, where that cannot be had."""
+    node, catalog, made = project.nodes[hit["node"]], project.catalog, kept_dataset()
+    before = {}
+    for name, place in hit["memory"].items():
+        before[name] = catalog.get(name, fallback_to_runtime_pattern=True)
+        catalog._datasets[name] = made(place, copy_mode=getattr(before[name], "_copy_mode", None))
+    try:
+        inputs = {name: catalog.get(name, fallback_to_runtime_pattern=True).load() for name in node.inputs}
+        outputs = {name: catalog.get(name, fallback_to_runtime_pattern=True).load() for name in node.outputs}
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    finally:
+        catalog._datasets.update(before)
+    hook, known = project.hooks.hook, {"node": node, "catalog": catalog, "is_async": False, "run_id": project.run_id}
+    hook.before_node_run(inputs=inputs, **known)
+    hook.after_node_run(inputs=inputs, outputs=outputs, **known)
+    return None
+
+
 def remake(project, node):
     """Makes again what only lives in memory; quietly, for it was made, hooked and told before."""
     inputs = {name: project.catalog.get(name).load() for name in node.inputs}

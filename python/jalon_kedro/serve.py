@@ -6,8 +6,9 @@ The conversation, jalon's part on the left:
     {"begin": {"hooks": true}}          before_pipeline_run fires, unless Kedro itself runs this; {"begun": true}
     {"run": id, "node": …} + 2 descriptors for its output (see `node.run` for the rest)
                                         {"forked": id, "pid": …}, later {"ended": id, "status", "user", "system", "max_rss"}
-    {"finish": {"status": …, "memory": {dataset: file}, "error": …}}
-                                        after_pipeline_run or on_pipeline_error fires; {"finished": true}, the end
+    {"finish": {"status": …, "memory": {dataset: file}, "hits": [{"node", "memory"}…], "error": …}}
+                                        the hooks of nodes that were reused fire where that is wanted, then
+                                        after_pipeline_run or on_pipeline_error; {"finished": {"skipped": {node: why}}}, the end
 
 A node with "own_process": false runs here, and its "pid" is the session's. When jalon is gone, so is everything here.
 """
@@ -127,6 +128,11 @@ class Session:
 
     def finish(self, how):
         project = self.project
+        skipped = {}
+        for hit in how.get("hits") or []:
+            why = node.replay(project, hit)
+            if why:
+                skipped[hit["node"]] = why
         made = node.kept_dataset()
         for name, place in (how.get("memory") or {}).items():
             project.catalog._datasets[name] = made(place)
@@ -152,7 +158,7 @@ class Session:
         except Exception as error:
             node.trimmed(error)
             return self.channel.send({"failed": problem(error)})
-        return self.channel.send({"finished": True})
+        return self.channel.send({"finished": {"skipped": skipped}})
 
     def abandoned(self):
         for _, pid in self.children.values():

@@ -198,6 +198,9 @@ pub struct RunArgs {
     /// Push nothing to a remote store
     #[arg(long)]
     pub no_push: bool,
+    /// Call the hooks of a Kedro project's run although nothing has to run
+    #[arg(long)]
+    pub with_hooks: bool,
 }
 
 /// `--materialize`.

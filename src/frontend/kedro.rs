@@ -4,10 +4,12 @@
 //! everything below conf/, distributions), its outcome the description. So a project that has not changed is known without
 //! Python, and by everybody who shares the store. What a node reads later is another page (`worker/session`).
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jalon_conf::kedro::{self, Surroundings};
 use jalon_conf::name::Instance;
@@ -24,6 +26,7 @@ use jalon_store::index::StatCache;
 use jalon_store::outcome::{
     ActionRecord, Attestation, Cost, Explanation, Made, NamedContent, Outcome,
 };
+use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::bench::Bench;
@@ -36,6 +39,7 @@ use crate::judge::{Judge, Lookup, Observations};
 use crate::observe::{self, Bytes, Folded, Rules, Sight};
 use crate::project::Project;
 use crate::witness::{Recording, Witnesses};
+use crate::worker::ask::ask;
 use crate::worker::loader::{LoadFailure, Loader};
 use crate::worker::session::SessionError;
 use crate::worker::trace::Lasting;
@@ -81,12 +85,15 @@ const PACKAGE: [(&str, &str); 9] = [
 /// Variables of which a loaded project depends on those that begin so.
 const OWN_VARIABLES: &[u8] = b"KEDRO_";
 
+/// How long a command may take that tells the version of a dataset.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Set by the runner in Kedro, which calls the hooks of the run itself.
 const INSIDE: &str = "JALON_INSIDE_KEDRO";
 
 /// Whether a file is a Kedro project's.
 pub fn is_project(path: &Path) -> bool {
-    std::fs::read_to_string(path).is_ok_and(|text| matches!(kedro::own(&text), Ok(Some(_))))
+    std::fs::read_to_string(path).is_ok_and(|text| kedro::own(FILE, &text).is_some())
 }
 
 /// Reads a project, loading it where it is not known.
@@ -103,10 +110,16 @@ pub fn load(
     let text = witnesses
         .read(path)
         .map_err(|error| LoadError::Io(path.to_owned(), error))?;
-    let own = kedro::own(&String::from_utf8_lossy(&text));
-    let own = own.ok().flatten().unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let own = kedro::own(&definition, &text).unwrap_or_default();
+    if !own.is_sound() {
+        return Err(LoadError::Invalid {
+            diagnostics: own.diagnostics,
+            texts: vec![(definition, text.into_owned())],
+        });
+    }
     let private = root.join(PRIVATE_DIRECTORY);
-    let store_path = bench.store_path(&root, own.store.clone().map(PathBuf::from));
+    let store_path = bench.store_path(&root, own.store.path.clone().map(PathBuf::from));
     let store = bench
         .store(&store_path)
         .map_err(|error| LoadError::Refused(refusal("store", error.to_string(), "")))?;
@@ -157,17 +170,41 @@ pub fn load(
         }
         .told()?,
     };
+    let asked = kedro::without_bytes(&told).map_err(unreadable)?;
     let around = Surroundings {
         definition: definition.clone(),
         env: source.env.clone(),
-        store: own.store,
+        versions: versions(&own, &asked, &root, bench),
+        own,
+        whole: source.kedro == Default::default(),
     };
     let mut lowered = kedro::lower(&told, &around).map_err(unreadable)?;
     if let Some(pipeline) = &mut lowered.pipeline {
+        if !loader.hooks {
+            // Who started this calls them.
+            pipeline.loaded.run_hooks.clear();
+        }
         let place = interpreter.place.to_string_lossy().into_owned();
         pipeline.python = Some((place, jalon_conf::Location::default()));
     }
     into_project(root, definition, lowered, loader)
+}
+
+/// Which versions of what has no bytes of its own are there, where a command is named that tells.
+fn versions(
+    own: &kedro::Own,
+    asked: &[String],
+    root: &Path,
+    bench: &Bench,
+) -> BTreeMap<String, Result<String, String>> {
+    let commands = own.versions.par_iter();
+    let commands = commands.filter(|(name, _, _)| asked.contains(name));
+    commands
+        .map(|(name, command, _)| {
+            let answer = ask(command, root, bench.machine.variables.clone(), PATIENCE);
+            (name.clone(), answer)
+        })
+        .collect()
 }
 
 fn into_project(
@@ -392,8 +429,7 @@ fn loading() -> Pipeline {
         allow_outside: false,
         python: None,
         python_path: Vec::new(),
-        loaded: Vec::new(),
-        read_while_loading: Vec::new(),
+        loaded: Default::default(),
         artifacts: vec![description],
         nodes: vec![node],
         finally: Vec::new(),

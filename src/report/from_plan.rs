@@ -6,7 +6,7 @@ use jalon_store::content::Content;
 use super::plan::{PlanReport, PlannedNode};
 use crate::event::{Made, Shape};
 use crate::history::History;
-use crate::plan::Plan;
+use crate::plan::{Plan, notices};
 use crate::project::Project;
 use crate::verdict::Verdict;
 
@@ -24,7 +24,7 @@ impl PlanReport {
             env: project.graph.pipeline().env.clone(),
             targets: targets.to_vec(),
             nodes: nodes.collect(),
-            notices: Vec::new(),
+            notices: notices(&project.graph, plan),
         }
     }
 }

@@ -80,6 +80,8 @@ pub struct Options {
     pub locked: bool,
     /// Whose bytes are laid out.
     pub materialise: Materialise,
+    /// The hooks of a Kedro project's run are called although nothing runs.
+    pub hooks: bool,
 }
 
 /// Where a run takes place.
@@ -279,6 +281,11 @@ impl Run {
         let planning = began.elapsed();
         let vetoed = veto.ask(&bus, &planned);
         bus.emit(Body::RunPlanned(planned.clone()));
+        for notice in plan::notices(graph, &plan) {
+            if !options.hooks || notice.code != plan::SILENT {
+                bus.notice(&notice.code, notice.text);
+            }
+        }
         // With nothing to run, nothing needs to be outlived.
         let busy = plan.count(Verdict::Run) + plan.count(Verdict::Maybe) > 0;
         let lifeline = setting
@@ -332,7 +339,7 @@ impl Run {
             let ended = work.go(sender, &self.receiver)?;
             interrupted = ended.interrupted;
             failed = ended.failed;
-            error = ended.error;
+            error = ended.error.clone();
             let settled = finish::Settled {
                 states: &ended.states,
                 contents: &ended.contents,
@@ -342,7 +349,7 @@ impl Run {
                 (_, true) => Status::Failed,
                 _ => Status::Succeeded,
             };
-            if let Some(problem) = shop.end_session(told, error.as_ref(), &ended.contents) {
+            if let Some(problem) = shop.end_session(told, error.as_ref(), &ended, options.hooks) {
                 failed = true;
                 error.get_or_insert(problem);
             }
@@ -398,7 +405,8 @@ impl Run {
             None
         } else if at_rest {
             // What it said besides, the next one may have to say too.
-            let state = setting.store_state.filter(|_| summary.notices.is_empty());
+            let lasts = summary.notices.iter().all(|one| one.code == plan::SILENT);
+            let state = setting.store_state.filter(|_| lasts);
             state.and_then(|state| rest::of(graph, planned, &plan, state))
         } else if rest::is_worth_rehearsing(elapsed, planning) {
             // Whether the store can be read is the next run's affair.

@@ -41,7 +41,7 @@ impl Shop<'_> {
         let interpreter = self.judge.interpreter();
         interpreter.map_or_else(Vec::new, |interpreter| {
             let sight = self.judge.sight();
-            let loaded = &self.graph().pipeline().loaded;
+            let loaded = &self.graph().pipeline().loaded.modules;
             sight.required(&interpreter.place, loaded, &modules, &task.distributions)
         })
     }

@@ -10,7 +10,7 @@ use jalon_conf::pipeline::{Finally, Hook, NodeId, When};
 use jalon_store::error::ReadError;
 
 use super::{Options, Setting, finish, hooks};
-use crate::event::{Counts, Planned};
+use crate::event::{Counts, Notice, Planned};
 use crate::graph::Graph;
 use crate::history::History;
 use crate::judge::{self, Judge, is_cached};
@@ -37,6 +37,8 @@ pub struct Rest {
     pub counts: Counts,
     /// Seconds that the hits took when they ran.
     pub saved_seconds: f64,
+    /// What it will say besides.
+    pub notices: Vec<Notice>,
     /// The hits, in the order in which it will tell of them.
     pub hits: Vec<NodeId>,
     /// What the store's records were before the first was looked up.
@@ -50,7 +52,10 @@ pub fn can_rest(graph: &Graph, options: &Options) -> bool {
     let is_told = |hook: &Hook| TOLD.iter().any(|name| hooks::wants(&hook.on, name));
     // A secret of theirs that is not set stops every run.
     let is_due = |finally: &Finally| finally.when != When::Failure || !finally.secrets.is_empty();
-    !pipeline.hooks.iter().any(is_told)
+    !pipeline.loaded.asks
+        && !pipeline.loaded.hooks_on_hit
+        && !options.hooks
+        && !pipeline.hooks.iter().any(is_told)
         && !pipeline.finally.iter().any(is_due)
         && !options.forced.contains(&true)
         && nodes.all(|(node, &selected)| !selected || is_cached(node))
@@ -80,6 +85,7 @@ pub fn of(graph: &Graph, planned: Planned, plan: &Plan, store: [u8; 32]) -> Opti
             ..Counts::default()
         },
         saved_seconds: words::total(saved),
+        notices: plan::notices(graph, plan),
         hits: plan.hits.clone(),
         store,
     })

@@ -11,8 +11,11 @@ use jalon_store::content::Content;
 use serde_json::{Map, Value as Json, json};
 
 use super::attempt::{Job, Shop, Stopped};
+use super::drive;
 use super::failure::Failure;
 use crate::event::{Problem, Status};
+use crate::plan;
+use crate::schedule::State;
 use crate::worker::loader::{LoadFailure, Loader};
 use crate::worker::process::{Ended, GRACE, Request};
 use crate::worker::session::SessionError;
@@ -196,16 +199,22 @@ impl Shop<'_> {
         &self,
         status: Status,
         error: Option<&Problem>,
-        contents: &[Option<Content>],
+        ended: &drive::Ended,
+        asked: bool,
     ) -> Option<Problem> {
+        let told_of_hits = self.graph().pipeline().loaded.hooks_on_hit;
         let loader = self
             .project
             .loader
             .as_ref()
-            .filter(|loader| loader.is_loaded())?;
+            .filter(|loader| asked || told_of_hits || loader.is_loaded())?;
         let memory = match status {
-            Status::Succeeded => self.terminal(contents),
+            Status::Succeeded => self.terminal(&ended.contents),
             _ => Json::Null,
+        };
+        let hits = match told_of_hits {
+            true => self.hits(ended),
+            false => Vec::new(),
         };
         let first = self
             .first_error
@@ -217,14 +226,61 @@ impl Shop<'_> {
         // Hooks may take their time, but not for ever where somebody wants to leave.
         let began = Instant::now();
         let cancelled = || self.cancel.raised() && began.elapsed() > GRACE;
-        let ended = loader.begun(&cancelled).and_then(|_| {
-            let how = json!({"status": status.word(), "error": error, "memory": memory});
+        let finished = loader.begun(&cancelled).and_then(|_| {
+            let how =
+                json!({"status": status.word(), "error": error, "memory": memory, "hits": hits});
             loader.finish(&how, &cancelled)
         });
-        match not_loaded(ended.err()?, loader) {
-            Stopped::Failed(failure) => Some(failure.problem),
-            _ => None,
+        match finished {
+            Ok(told) => {
+                for (node, why) in told["skipped"].as_object().into_iter().flatten() {
+                    let why = why.as_str().unwrap_or_default();
+                    let text = format!("hooks were not called for {node}, which was reused: {why}");
+                    self.bus.notice(plan::SILENT, text);
+                }
+                None
+            }
+            Err(failure) => match not_loaded(failure, loader) {
+                Stopped::Failed(failure) => Some(failure.problem),
+                _ => None,
+            },
         }
+    }
+
+    /// The nodes that were reused, in order, with the places of what they read and made, laid out for their hooks.
+    fn hits(&self, ended: &drive::Ended) -> Vec<Json> {
+        let graph = self.graph();
+        let reused = graph.order().iter().copied();
+        let reused = reused.filter(|node| ended.states[node.0 as usize] == State::Hit);
+        let mut all = Vec::new();
+        for id in reused {
+            let node = graph.node(id);
+            let Command::Task(task) = &node.command else {
+                continue;
+            };
+            let inputs = node.inputs.iter().flat_map(|input| {
+                let artifacts = input.artifacts.iter();
+                artifacts.map(|&artifact| (&input.alias, artifact))
+            });
+            let outputs = node.outputs.iter();
+            let outputs = outputs.map(|output| (&output.alias, output.artifact));
+            let mut memory = Map::new();
+            for (alias, id) in inputs.chain(outputs) {
+                let artifact = graph.artifact(id);
+                if let (Some(content), Some(_)) =
+                    (&ended.contents[id.0 as usize], artifact.producer)
+                {
+                    // What cannot be laid out is missed by whoever loads it, and said then.
+                    let _ = self.lay(artifact, content);
+                }
+                if artifact.private && artifact.versions.is_none() {
+                    let place = self.project.root.join(&artifact.path);
+                    memory.insert(alias.clone(), place.to_string_lossy().into());
+                }
+            }
+            all.push(json!({"node": task.node, "memory": memory}));
+        }
+        all
     }
 
     /// What is in memory when a run of Kedro's ends, laid out for its hooks.

@@ -250,6 +250,7 @@ mod tests {
             },
             counts: Counts::default(),
             saved_seconds: 0.0,
+            notices: Vec::new(),
             nodes: Vec::new(),
         };
         let bytes = format::write(&kept, &QUESTION, root, sights).expect("it can be written");

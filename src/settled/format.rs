@@ -17,7 +17,7 @@ use jalon_store::digest::{BlobDigest, Hasher, context};
 use jalon_store::index::{Sight, StatId};
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Counts, Planned};
+use crate::event::{Counts, Notice, Planned};
 
 const MAGIC: &[u8; 16] = b"jalon settled 1\n";
 
@@ -55,6 +55,8 @@ pub struct Kept {
     pub counts: Counts,
     /// Seconds that the hits took when they ran.
     pub saved_seconds: f64,
+    /// What it says besides.
+    pub notices: Vec<Notice>,
     /// All nodes in definition order, with their rank among the hits.
     pub nodes: Vec<(String, u32)>,
 }
@@ -65,6 +67,7 @@ struct Reply {
     planned: Planned,
     counts: Counts,
     saved_seconds: f64,
+    notices: Vec<Notice>,
 }
 
 /// A snapshot, where it was read.
@@ -83,6 +86,8 @@ pub struct Snapshot<'a> {
     pub counts: Counts,
     /// Seconds that the hits took when they ran.
     pub saved_seconds: f64,
+    /// What it says besides.
+    pub notices: Vec<Notice>,
     /// Witnesses by directory.
     pub groups: Vec<Group<'a>>,
     /// See [`nodes`].
@@ -124,6 +129,7 @@ pub fn write(
         planned: kept.planned.clone(),
         counts: kept.counts,
         saved_seconds: kept.saved_seconds,
+        notices: kept.notices.clone(),
     };
     lengthed(&mut to, &serde_json::to_vec(&reply).ok()?)?;
     let mut nodes = Vec::with_capacity(kept.nodes.len() * 32);
@@ -270,6 +276,7 @@ impl<'a> Snapshot<'a> {
             planned: reply.planned,
             counts: reply.counts,
             saved_seconds: reply.saved_seconds,
+            notices: reply.notices,
             groups,
             nodes,
         })
@@ -285,6 +292,7 @@ impl<'a> Snapshot<'a> {
             planned: self.planned.clone(),
             counts: self.counts,
             saved_seconds: self.saved_seconds,
+            notices: self.notices.clone(),
             nodes: nodes(self.nodes)?,
         })
     }
@@ -438,6 +446,10 @@ mod tests {
                 ..Counts::default()
             },
             saved_seconds: 1.5,
+            notices: vec![Notice {
+                code: "c".into(),
+                text: "t".into(),
+            }],
             nodes: vec![("a".into(), 1), ("b[é]".into(), 0), ("c".into(), u32::MAX)],
         }
     }

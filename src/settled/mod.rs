@@ -252,6 +252,7 @@ pub fn keep(
             planned: rest.planned.clone(),
             counts: rest.counts,
             saved_seconds: rest.saved_seconds,
+            notices: rest.notices.clone(),
             nodes: nodes
                 .map(|(node, rank)| (node.name.to_string(), rank))
                 .collect(),

@@ -7,7 +7,9 @@ use jalon_store::error::WriteError;
 use jalon_store::{Glance, TraceWriter};
 
 use super::format::{self, Snapshot};
-use crate::event::{Body, Counts, Event, Finished, Hit, Planned, Reused, SCHEMA, Sink, Status};
+use crate::event::{
+    Body, Counts, Event, Finished, Hit, Notice, Planned, Reused, SCHEMA, Sink, Status,
+};
 use crate::history;
 use crate::project::Machine;
 use crate::report::summary::Summary;
@@ -21,6 +23,7 @@ pub struct Answer {
     planned: Planned,
     counts: Counts,
     saved_seconds: f64,
+    notices: Vec<Notice>,
     /// See [`format::nodes`]; mostly nobody asks.
     nodes: Vec<u8>,
 }
@@ -55,6 +58,7 @@ impl Answer {
             planned: snapshot.planned.clone(),
             counts: snapshot.counts,
             saved_seconds: snapshot.saved_seconds,
+            notices: snapshot.notices.clone(),
             nodes: snapshot.nodes.to_vec(),
         }
     }
@@ -129,6 +133,13 @@ impl Answer {
             let event = occasion.event(seq, Body::NodeHit(hit));
             full.iter_mut().for_each(|sink| sink.take(&event));
         }
+        let mut seq = seq + self.counts.hit;
+        for notice in &self.notices {
+            let event = occasion.event(seq, Body::Notice(notice.clone()));
+            let all = brief.iter_mut().chain(&mut full);
+            all.for_each(|sink| sink.take(&event));
+            seq += 1;
+        }
         let finished = Finished {
             status: Status::Succeeded,
             seconds: occasion.began.elapsed().as_secs_f64(),
@@ -136,7 +147,7 @@ impl Answer {
             saved_seconds: self.saved_seconds,
             error: None,
         };
-        let event = occasion.event(seq + self.counts.hit, Body::RunFinished(finished));
+        let event = occasion.event(seq, Body::RunFinished(finished));
         let all = brief.iter_mut().chain(&mut full);
         all.for_each(|sink| sink.take(&event));
     }

@@ -121,20 +121,20 @@ impl Loader {
         self.lock().session.is_some()
     }
 
-    /// Ends the run for a session that there is.
+    /// Ends the run for a session that there is; what it says of that.
     ///
     /// # Errors
     /// See [`LoadFailure`].
-    pub fn finish(&self, how: &Json, cancelled: &dyn Fn() -> bool) -> Result<(), LoadFailure> {
+    pub fn finish(&self, how: &Json, cancelled: &dyn Fn() -> bool) -> Result<Json, LoadFailure> {
         let mut state = self.lock();
         let Some(session) = state.session.take() else {
-            return Ok(());
+            return Ok(Json::Null);
         };
         state.begun = false;
         session
             .tell(&json!({"finish": how}))
             .map_err(LoadFailure::Silent)?;
-        answer(&session, "finished", cancelled).map(|_| ())
+        answer(&session, "finished", cancelled)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

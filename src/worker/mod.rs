@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of keys, store or schedule.
 
+pub mod ask;
 pub mod attend;
 pub mod environment;
 pub mod lifeline;

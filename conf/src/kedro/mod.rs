@@ -6,26 +6,24 @@
 
 mod artifacts;
 mod description;
+mod own;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::diagnostic::{Diagnostic, Location};
+use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::document::Lowered;
-use crate::layer::Layer;
 use crate::name::{Instance, Selector};
 use crate::pipeline::{
-    Cache, Command, Input, Isolation, Node, NodeId, Output, Pipeline, Programs, Resources, Retries,
-    StoreSettings, Task, Undeclared,
+    Cache, Command, Input, Isolation, Loaded, Node, NodeId, Output, Pipeline, Programs, Task,
 };
 use crate::place::clamp;
-use crate::raw::Item;
-use crate::toml_text;
 use crate::value::Value;
 use artifacts::Catalog;
 use description::{Description, Told};
+pub use own::{NodeSettings, Own, matches, own};
 
 /// Hooks that are called while a node runs; what they do can decide what it gives.
 const NODE_HOOKS: [&str; 7] = [
@@ -38,6 +36,13 @@ const NODE_HOOKS: [&str; 7] = [
     "after_dataset_saved",
 ];
 
+/// Hooks that are called once a run.
+const RUN_HOOKS: [&str; 3] = [
+    "before_pipeline_run",
+    "after_pipeline_run",
+    "on_pipeline_error",
+];
+
 /// What the caller knows besides.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
@@ -45,8 +50,12 @@ pub struct Surroundings {
     pub definition: String,
     /// `--env`, or Kedro's own default.
     pub env: String,
-    /// Where the store is, if that is said.
-    pub store: Option<String>,
+    /// What `[tool.jalon]` says.
+    pub own: Own,
+    /// By dataset that has no bytes of its own: which version of it is there, or why that is not known.
+    pub versions: BTreeMap<String, Result<String, String>>,
+    /// The whole project is meant, not a part of it.
+    pub whole: bool,
 }
 
 /// Reads a description.
@@ -65,7 +74,11 @@ pub fn lower(text: &str, around: &Surroundings) -> Result<Lowered, String> {
         width: 1,
         ..Location::default()
     };
-    let mut diagnostics = Vec::new();
+    let mut diagnostics = around.own.diagnostics.clone();
+    if around.whole {
+        let nodes = told.nodes.iter().map(|node| node.name.as_str());
+        diagnostics.extend(around.own.idle(nodes));
+    }
     if !told.unsatisfied.is_empty() {
         let message = format!(
             "pipeline input(s) {{{}}} not found in the catalog",
@@ -85,11 +98,14 @@ pub fn lower(text: &str, around: &Surroundings) -> Result<Lowered, String> {
             .map(|(index, node)| (node.name.as_str(), NodeId(clamp(index))))
             .collect(),
         told: &told,
+        around,
         at: &at,
     };
     let nodes: Vec<Node> = (0..told.nodes.len()).map(|at| builder.node(at)).collect();
     diagnostics.extend(builder.catalog.problems.iter().cloned());
-    let failed = !diagnostics.is_empty();
+    let failed = diagnostics
+        .iter()
+        .any(|one| one.severity == Severity::Error);
     let default = nodes.iter().map(|node| {
         let base = node.name.base.clone();
         (
@@ -106,17 +122,19 @@ pub fn lower(text: &str, around: &Surroundings) -> Result<Lowered, String> {
         default: Some(default.collect()),
         params: Value::Table(Vec::new()),
         params_parts: Vec::new(),
-        store: StoreSettings {
-            path: around.store.clone(),
-            ..StoreSettings::default()
-        },
+        store: around.own.store.clone(),
         programs: Programs::Version,
         caches: Vec::new(),
         allow_outside: builder.catalog.outside,
         python: None,
         python_path: told.roots.clone(),
-        loaded: told.loaded.clone(),
-        read_while_loading: told.read.clone(),
+        loaded: Loaded {
+            modules: told.loaded.clone(),
+            read: told.read.clone(),
+            run_hooks: run_hooks(&told),
+            hooks_on_hit: around.own.hooks_on_hit,
+            asks: !around.versions.is_empty(),
+        },
         artifacts: builder.catalog.artifacts,
         nodes,
         finally: Vec::new(),
@@ -127,6 +145,17 @@ pub fn lower(text: &str, around: &Surroundings) -> Result<Lowered, String> {
         diagnostics,
         provenance: Vec::new(),
     })
+}
+
+/// The datasets that nodes read from outside and that have no bytes of their own.
+///
+/// # Errors
+/// The text is no description.
+pub fn without_bytes(text: &str) -> Result<Vec<String>, String> {
+    let told: Description = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let datasets = told.datasets.into_iter();
+    let opaque = datasets.filter(|(_, dataset)| dataset.category == "opaque");
+    Ok(opaque.map(|(name, _)| name).collect())
 }
 
 /// The project's hooks that are called while a node runs: code that counts for every node.
@@ -146,8 +175,29 @@ fn hook_entries(told: &Description) -> Vec<String> {
     entries
 }
 
+/// The classes with hooks that are called once a run, but for those that come with Kedro.
+fn run_hooks(told: &Description) -> Vec<String> {
+    let is_of_the_run = |name: &String| RUN_HOOKS.contains(&name.as_str());
+    let hooks = told.hooks.iter().filter(|hook| {
+        let shipped = hook.distribution.as_deref() == Some("kedro-telemetry")
+            || hook.module.starts_with("kedro.")
+            || hook.module.starts_with("kedro_telemetry");
+        !shipped && hook.implements.iter().any(is_of_the_run)
+    });
+    let mut names: Vec<String> = hooks
+        .map(|hook| match hook.qualname.as_str() {
+            "" => hook.module.clone(),
+            class => class.to_owned(),
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 struct Builder<'a> {
     told: &'a Description,
+    around: &'a Surroundings,
     catalog: Catalog,
     hooks: Vec<String>,
     places: BTreeMap<&'a str, NodeId>,
@@ -185,9 +235,19 @@ impl Builder<'_> {
                     });
                 }
                 Some(_) => {}
-                None if dataset.category == "opaque" => {
-                    unknown.push(format!("what {name} holds is not known: {}", dataset.why));
-                }
+                None if dataset.category == "opaque" => match self.around.versions.get(name) {
+                    Some(Ok(version)) => {
+                        params.push((format!("version of {name}"), Value::Text(version.clone())))
+                    }
+                    Some(Err(why)) => {
+                        unknown.push(format!(
+                            "which version of {name} is there is not known: {why}"
+                        ));
+                    }
+                    None => {
+                        unknown.push(format!("what {name} holds is not known: {}", dataset.why));
+                    }
+                },
                 None => {}
             }
         }
@@ -210,6 +270,7 @@ impl Builder<'_> {
             .collect();
         after.sort_unstable();
         let task = self.task(index, &mut unknown);
+        let settings = self.around.own.of(&told.name);
         Node {
             name: Instance::new(&told.name),
             cache: match unknown.is_empty() {
@@ -230,20 +291,11 @@ impl Builder<'_> {
             after,
             tags: told.tags.clone(),
             group: told.namespace.clone(),
-            resources: Resources {
-                cpu: 1.0,
-                mem: None,
-                pools: BTreeMap::new(),
-                at: None,
-            },
-            retries: Retries {
-                max: 0,
-                on: Vec::new(),
-                wait: std::time::Duration::ZERO,
-            },
-            timeout: None,
+            resources: settings.resources,
+            retries: settings.retries,
+            timeout: settings.timeout,
             checkpoint: None,
-            undeclared: Undeclared::Follow,
+            undeclared: settings.undeclared,
             isolation: Isolation::Trace,
             at: self.at.clone(),
         }
@@ -348,40 +400,4 @@ fn plain(json: &Json) -> Value {
                 .collect(),
         ),
     }
-}
-
-/// What `pyproject.toml` says, if it is a Kedro project's.
-///
-/// # Errors
-/// It is no TOML.
-pub fn own(text: &str) -> Result<Option<Own>, String> {
-    let read = toml_text::read(
-        0,
-        text.strip_prefix('\u{feff}').unwrap_or(text),
-        Layer::Project,
-    );
-    if let Some(mistake) = read.mistakes.into_iter().next() {
-        return Err(mistake.message);
-    }
-    let Some(tool) = read
-        .table
-        .sub("tool")
-        .filter(|tool| tool.sub("kedro").is_some())
-    else {
-        return Ok(None);
-    };
-    let store = tool.sub("jalon").and_then(|own| own.sub("store"));
-    let path = store
-        .and_then(|store| store.get("path"))
-        .and_then(Item::text);
-    Ok(Some(Own {
-        store: path.map(str::to_owned),
-    }))
-}
-
-/// What `[tool.jalon]` says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Own {
-    /// `store.path`.
-    pub store: Option<String>,
 }

@@ -65,6 +65,9 @@ pub fn plan_text(common: &Common, report: &PlanReport) -> String {
             cost(report.seconds(Verdict::Run) + report.seconds(Verdict::Maybe))
         ),
     };
+    for notice in &report.notices {
+        text += &format!("{}  {}\n", style.warn("note  "), notice.text);
+    }
     text
 }
 

@@ -114,6 +114,7 @@ fn options(session: &Session, args: &RunArgs) -> Result<Options, Failure> {
         fail_fast: args.fail_fast,
         locked: args.locked,
         materialise: materialise(args),
+        hooks: args.with_hooks,
     })
 }
 

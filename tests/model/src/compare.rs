@@ -16,6 +16,8 @@ pub struct Compare {
     cores: BTreeSet<String>,
     /// The keys that the last run used.
     last: BTreeSet<String>,
+    /// Files of the store were damaged: that bytes cannot be had is found out by reading them.
+    damaged: bool,
 }
 
 /// What is known of an action that executed and succeeded.
@@ -43,7 +45,10 @@ impl Compare {
     pub fn disturbed(&mut self, disturbance: &Disturbance) {
         match disturbance {
             Disturbance::LoseStore => *self = Compare::default(),
-            Disturbance::LoseFiles(_) | Disturbance::DamageFiles(_) => self.doubt(|_| true),
+            Disturbance::LoseFiles(_) | Disturbance::DamageFiles(_) => {
+                self.damaged = true;
+                self.doubt(|_| true);
+            }
             Disturbance::Collect(true) => {
                 let last = std::mem::take(&mut self.last);
                 self.doubt(|key| !last.contains(key));
@@ -181,13 +186,21 @@ impl Compare {
         let name = it.instance.name();
         let (did, blocked) = (case.did(it), it.fate == Fate::Blocked);
         let mut readers = self.readers(case, it);
+        let overhears = |reader: &Evaluated| {
+            let inputs = case.pipeline.inputs(reader.instance.node);
+            let of_it = |input: &Input| matches!(input, Input::Output(node, _) if *node == it.instance.node);
+            !inputs.iter().any(of_it)
+        };
         match case.planned(it.instance) {
-            // A reader that was a maybe may need it made again; one that had to run was known to.
+            // A reader that was a maybe may need it made again; one that had to run was known to. What is
+            // overheard is known only where an earlier outcome is kept that rests on it.
             "hit"
                 if did
                     && self.is_certain(case, it)
+                    && !(self.damaged && self.readers(case, it).next().is_some())
                     && !readers.any(|reader| {
-                        case.did(reader) && case.planned(reader.instance) != "run"
+                        case.did(reader)
+                            && (case.planned(reader.instance) != "run" || overhears(reader))
                     }) =>
             {
                 Err(format!("{name} was planned as a hit, and executed"))

@@ -332,6 +332,7 @@ impl Session {
             fail_fast: false,
             locked: false,
             materialise: Materialise::Targets,
+            hooks: false,
         };
         let trace = Box::new(Trace::new(&self.store, &id, &Lost::default()));
         let run = Run::new(id).map_err(|error| error.to_string())?;

@@ -124,6 +124,14 @@ impl Ground {
             .expect("kedro starts")
     }
 
+    /// Python with these words.
+    pub fn python(&self, words: &[&str]) -> Output {
+        self.command(&self.python)
+            .args(words)
+            .output()
+            .expect("Python starts")
+    }
+
     /// `jalon WORDS`.
     pub fn jalon(&self, words: &[&str]) -> Output {
         self.jalon_with(words, &[])

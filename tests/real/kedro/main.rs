@@ -8,4 +8,5 @@ mod beside;
 mod edits;
 mod failures;
 mod ground;
+mod settings;
 mod steady;

@@ -73,6 +73,7 @@ pub fn repeat(common: &Common, names: &[String]) -> Result<u8, Failure> {
         fail_fast: false,
         locked: false,
         materialise: Materialise::Targets,
+        hooks: false,
     };
     let repeats = Repeats::new(asked.clone());
     let setting = Setting {
