@@ -421,6 +421,11 @@ pub(crate) const TOOL: Shape = Shape::Table(&[
         "kedro",
         &Shape::Table(&[
             field(
+                "caches",
+                &TEXTS,
+                "Paths that belong to tools: logs, caches, reports that nodes write besides.",
+            ),
+            field(
                 "hooks_on_hit",
                 &Shape::Bool,
                 "Hooks of the run are called although nothing runs.",

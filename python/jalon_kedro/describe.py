@@ -7,6 +7,7 @@ import functools
 import hashlib
 import inspect
 import json
+import marshal
 import os
 import pickle
 import sys
@@ -155,10 +156,9 @@ def _function(func, root, entries, bound, opaque, seen):
     module, name = func.__module__, func.__qualname__
     # A function made within another one is part of that one's text.
     outer = name.partition(".<locals>")[0]
-    if outer.endswith("<lambda>"):
-        entries.append(f"{module}:*")
-    else:
+    if _found(module, outer) is not None:
         entries.append(f"{module}:{outer}")
+    _code(func, entries, bound)
     if outer != name or _found(module, outer) is not func:
         for cell in func.__closure__ or ():
             try:
@@ -173,6 +173,27 @@ def _function(func, root, entries, bound, opaque, seen):
     wrapped = getattr(func, "__wrapped__", None)
     if wrapped is not None:
         _walk(wrapped, root, entries, bound, opaque, seen)
+
+
+def _code(func, entries, bound):
+    """Where the text of a function really lies: what wraps another one goes by the name of that."""
+    code = func.__code__
+    module = _files().get(os.path.abspath(code.co_filename))
+    if module is None:
+        # Made of a text that lies in no module.
+        bound.append({"pickle": hashlib.sha256(marshal.dumps(code)).hexdigest()})
+        return
+    # Before Python 3.11 code does not know within what it was defined.
+    within = getattr(code, "co_qualname", "<lambda>").partition(".<locals>")[0]
+    known = all(part.isidentifier() for part in within.split("."))
+    entries.append(f"{module}:{within}" if known else f"{module}:*")
+
+
+@functools.cache
+def _files():
+    """Modules by their files."""
+    named = ((getattr(module, "__file__", None), name) for name, module in list(sys.modules.items()))
+    return {os.path.abspath(file): name for file, name in named if file}
 
 
 def _found(module, name):

@@ -244,14 +244,18 @@ impl Shop<'_> {
         }
         if !folded.strays.is_empty() {
             let text = format!(
-                "{} made or changed {}, which {} no output of it, so what it gave is not kept: \
-                 a hit could not do that again. Declare it under `out`, or as a tool's cache under [pipeline] caches",
+                "{} made or changed {}, which {} no output of it, so what it gave is not kept: a hit could not do that again. {}",
                 node.name,
                 listed(&folded.strays),
                 if folded.strays.len() == 1 {
                     "is"
                 } else {
                     "are"
+                },
+                match node.command {
+                    Command::Task(_) =>
+                        "Make it a dataset, or a tool's cache: [tool.jalon.kedro] caches in pyproject.toml",
+                    _ => "Declare it under `out`, or as a tool's cache under [pipeline] caches",
                 }
             );
             self.bus.notice("undeclared-write", text);

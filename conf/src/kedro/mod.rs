@@ -124,7 +124,7 @@ pub fn lower(text: &str, around: &Surroundings) -> Result<Lowered, String> {
         params_parts: Vec::new(),
         store: around.own.store.clone(),
         programs: Programs::Version,
-        caches: Vec::new(),
+        caches: around.own.caches.clone(),
         allow_outside: builder.catalog.outside,
         python: None,
         python_path: told.roots.clone(),

@@ -7,6 +7,7 @@ use crate::check::check_as;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::findings::Findings;
 use crate::layer::Layer;
+use crate::lower;
 use crate::lower::run_settings::{self, Inherited};
 use crate::pipeline::{Resources, Retries, StoreSettings, Undeclared};
 use crate::raw::{Item, Table};
@@ -20,6 +21,8 @@ use crate::toml_text;
 pub struct Own {
     /// `store`.
     pub store: StoreSettings,
+    /// `kedro.caches`: project-relative paths and patterns that belong to tools.
+    pub caches: Vec<String>,
     /// `kedro.hooks_on_hit`: hooks of the run are called although every node hits.
     pub hooks_on_hit: bool,
     /// `kedro.tee`: patterns of datasets that are handed on in memory.
@@ -97,8 +100,10 @@ pub fn own(file: &str, text: &str) -> Option<Own> {
     for (_, table, _) in &nodes {
         let _ = run_settings::read(&Inherited::new(None), table, &scope, &mut findings);
     }
+    let caches = lower::caches(Some(kedro), &mut findings);
     Some(Own {
         store,
+        caches,
         hooks_on_hit: kedro.get("hooks_on_hit").and_then(Item::bool) == Some(true),
         tee: texts(kedro.get("tee")),
         versions,

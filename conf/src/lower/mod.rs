@@ -124,7 +124,7 @@ pub(crate) fn lower(
 }
 
 /// `[pipeline] caches`.
-fn caches(own: Option<&Table>, findings: &mut Findings) -> Vec<String> {
+pub(crate) fn caches(own: Option<&Table>, findings: &mut Findings) -> Vec<String> {
     let items = own
         .and_then(|p| p.get("caches"))
         .and_then(Item::list)

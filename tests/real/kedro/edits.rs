@@ -113,6 +113,30 @@ fn an_edit_runs_what_it_can_matter_to() {
 }
 
 #[test]
+fn what_wraps_a_function_where_the_pipeline_is_made_counts() {
+    let Some(ground) = Ground::new() else { return };
+    let wrapper = "\n\ndef doubled(function):\n    import functools\n\n    @functools.wraps(function)\n    def inner(*given):\n        return {name: value * 2 for name, value in function(*given).items()}\n\n    return inner\n";
+    let units = ground.dir.join("src/rookery/units.py");
+    let text = fs::read_to_string(&units).expect("it is there");
+    fs::write(&units, text + wrapper).expect("it can be written");
+    let pipeline = "src/rookery/pipelines/preparation/pipeline.py";
+    ground.edit(
+        pipeline,
+        "from kedro.pipeline",
+        "from rookery.units import doubled\nfrom kedro.pipeline",
+    );
+    ground.edit(pipeline, "node(count_lines,", "node(doubled(count_lines),");
+    let words = ["--to-nodes", "count_lines"];
+    ground.run(&words);
+    ground.events();
+    ground.run(&words);
+    assert_eq!(ground.ran(), [""; 0]);
+    ground.edit("src/rookery/units.py", "value * 2", "value * 3");
+    let told = ground.run(&words);
+    assert_eq!(ground.ran(), ["count_lines"], "{told}");
+}
+
+#[test]
 fn a_variable_that_a_node_asks_for_counts() {
     let Some(ground) = Ground::new() else { return };
     ground.edit(

@@ -44,6 +44,11 @@ pub fn python() -> Option<PathBuf> {
 impl Ground {
     /// A fresh copy of the example, without results.
     pub fn new() -> Option<Ground> {
+        Ground::of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/rookery"))
+    }
+
+    /// The same of another project.
+    pub fn of(example: &Path) -> Option<Ground> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let base =
@@ -55,8 +60,7 @@ impl Ground {
             store: None,
             base,
         };
-        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/rookery");
-        copy(&example, &ground.dir);
+        copy(example, &ground.dir);
         for name in ["02_intermediate", "03_primary", "06_models", "08_reporting"] {
             let _ = fs::remove_dir_all(ground.dir.join("data").join(name));
         }

@@ -8,5 +8,6 @@ mod beside;
 mod edits;
 mod failures;
 mod ground;
+mod missing;
 mod settings;
 mod steady;

@@ -246,3 +246,29 @@ fn what_is_said_of_nodes_holds() {
         "{text}"
     );
 }
+
+#[test]
+fn what_nodes_write_besides_may_belong_to_tools() {
+    let Some(ground) = Ground::new() else { return };
+    ground.edit(
+        "src/rookery/pipelines/preparation/nodes.py",
+        "def count_lines(text: str) -> dict:\n",
+        "def count_lines(text: str) -> dict:\n    import pathlib\n    pathlib.Path(\"logs\").mkdir(exist_ok=True)\n    pathlib.Path(\"logs/lines.log\").write_text(text)\n",
+    );
+    let words = ["--to-nodes", "count_lines"];
+    let told = ground.run(&words);
+    assert!(
+        told["notices"]
+            .to_string()
+            .contains("[tool.jalon.kedro] caches"),
+        "{told}"
+    );
+    ground.events();
+    ground.run(&words);
+    assert_eq!(ground.ran(), ["count_lines"]);
+    said(&ground, "[tool.jalon.kedro]\ncaches = [\"logs/\"]\n");
+    ground.run(&words);
+    ground.events();
+    let told = ground.run(&words);
+    assert_eq!(ground.ran(), [""; 0], "{told}");
+}

@@ -1,0 +1,1 @@
+"""Small pipelines, each a case of `--only-missing-outputs`."""
