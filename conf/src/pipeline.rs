@@ -257,6 +257,10 @@ pub struct Task {
     pub distributions: Vec<String>,
     /// It may run in a process of its own, beside others.
     pub own_process: bool,
+    /// Outputs that are handed on in memory; other nodes save them.
+    pub hands_on: Vec<String>,
+    /// It saves this output of the Kedro node, which has run, and nothing else.
+    pub saves: Option<String>,
     /// Why what it gives cannot be known to be the same again; then it runs each time.
     pub unknown: Vec<String>,
 }

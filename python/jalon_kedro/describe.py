@@ -265,6 +265,7 @@ def dataset(project, name, root):
         "load_version": getattr(getattr(inner, "_version", None), "load", None),
         "append": appends(inner),
         "stateful": kind.__name__ == "IncrementalDataset",
+        "cached": isinstance(found, CachedDataset),
         "single_process": bool(getattr(inner, "_SINGLE_PROCESS", False)),
         "needs": sorted(needs(kind)),
         "definition": definition(found, root),

@@ -58,15 +58,16 @@ def run(project, request):
     outside = prepare(project, request, result)
     for name in request.get("remake") or []:
         remake(project, project.nodes[name])
-    names = request.get("nodes") or [request["node"]]
-    code = 0
+    node, code = project.nodes[request["node"]], 0
     try:
-        for name in names:
-            node = project.nodes[name]
-            Task(
-                node=node, catalog=project.catalog, hook_manager=project.hooks, is_async=False, run_id=project.run_id
-            ).execute()
-            result["saved"].update(saved(project, node, request.get("copies") or {}))
+        if request.get("save"):
+            outputs = [request["save"]]
+            save(project, node, request["save"], outside)
+        else:
+            outputs = node.outputs
+            hooks = Muted(project.hooks, request.get("hands_on") or ())
+            Task(node=node, catalog=project.catalog, hook_manager=hooks, is_async=False, run_id=project.run_id).execute()
+        result["saved"].update(saved(project, outputs, request.get("copies") or {}))
     except Exception as error:
         code = 1
         result = {"ok": False, "error": failure(error)}
@@ -75,6 +76,31 @@ def run(project, request):
     for name, dataset in outside.items():
         project.catalog._datasets[name] = dataset
     return code
+
+
+class Muted:
+    """The hooks of a node, but for those of saving what others save."""
+
+    def __init__(self, manager, datasets):
+        self.manager, self.hook, self.datasets = manager, self, datasets
+
+    def __getattr__(self, name):
+        call = getattr(self.manager.hook, name, None)
+        if call is None:
+            return getattr(self.manager, name)
+        if name not in ("before_dataset_saved", "after_dataset_saved"):
+            return call
+        return lambda **told: None if told.get("dataset_name") in self.datasets else call(**told)
+
+
+def save(project, node, name, outside):
+    """Saves what a node gave in memory, as its own task would have."""
+    data = project.catalog.get(name).load()
+    project.catalog._datasets[name] = outside.pop(name)
+    hook = project.hooks.hook
+    hook.before_dataset_saved(dataset_name=name, data=data, node=node)
+    project.catalog.save(name, data)
+    hook.after_dataset_saved(dataset_name=name, data=data, node=node)
 
 
 def replay(project, hit):
@@ -125,10 +151,10 @@ def prepare(project, request, result):
     return before
 
 
-def saved(project, node, copies):
+def saved(project, outputs, copies):
     """Where versioned outputs went; a copy of each is left where jalon takes it from."""
     told = {}
-    for name in node.outputs:
+    for name in outputs:
         dataset = project.catalog.get(name)
         inner = getattr(dataset, "_dataset", dataset)
         if getattr(inner, "_version", None) is None:

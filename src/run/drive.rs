@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use jalon_conf::pipeline::{ArtifactId, NodeId};
+use jalon_conf::pipeline::{ArtifactId, Command, NodeId};
 use jalon_store::content::Content;
 use jalon_store::error::ReadError;
 
@@ -56,6 +56,14 @@ pub struct Ended {
     pub interrupted: bool,
     /// The first failure.
     pub error: Option<Problem>,
+}
+
+/// So many nodes at once may do nothing but save what others gave, besides those that compute.
+const MOST_IN_BACKGROUND: u32 = 16;
+
+/// Whether a node only writes down what another one gave: nobody needs to wait for it.
+fn is_background(graph: &Graph, node: NodeId) -> bool {
+    matches!(&graph.node(node).command, Command::Task(task) if task.saves.is_some())
 }
 
 impl<'r, 's> Drive<'r, 's> {
@@ -148,9 +156,15 @@ impl<'r, 's> Drive<'r, 's> {
     {
         loop {
             let (graph, pools) = (self.inputs.graph, &self.pools);
-            let Some(step) = self.schedule.next(self.options.jobs, |node| {
-                pools.fits(&graph.node(node).resources)
-            }) else {
+            let background = self
+                .running
+                .keys()
+                .filter(|node| is_background(graph, **node));
+            let slots = self.options.jobs + (background.count() as u32).min(MOST_IN_BACKGROUND);
+            let Some(step) = self
+                .schedule
+                .next(slots, |node| pools.fits(&graph.node(node).resources))
+            else {
                 return Ok(());
             };
             match step {

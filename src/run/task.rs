@@ -94,6 +94,8 @@ impl Shop<'_> {
             "memory_out": taken,
             "copies": copies,
             "own_process": task.own_process,
+            "hands_on": task.hands_on,
+            "save": task.saves,
             "remake": remake.collect::<Vec<_>>(),
             "key": job.judged.weak.to_string(),
         })
@@ -258,6 +260,9 @@ impl Shop<'_> {
             let Command::Task(task) = &node.command else {
                 continue;
             };
+            if task.saves.is_some() {
+                continue;
+            }
             let inputs = node.inputs.iter().flat_map(|input| {
                 let artifacts = input.artifacts.iter();
                 artifacts.map(|&artifact| (&input.alias, artifact))

@@ -19,6 +19,8 @@ pub(super) struct Catalog {
     pub artifacts: Vec<Artifact>,
     /// By the name of a dataset.
     by_name: BTreeMap<String, ArtifactId>,
+    /// Of those that are handed on in memory: what is in memory.
+    in_memory: BTreeMap<String, ArtifactId>,
     pub problems: Vec<Diagnostic>,
     /// Something lies outside the project.
     pub outside: bool,
@@ -31,6 +33,7 @@ impl Catalog {
         let mut catalog = Catalog {
             artifacts: Vec::new(),
             by_name: BTreeMap::new(),
+            in_memory: BTreeMap::new(),
             problems: Vec::new(),
             outside: false,
             at: at.clone(),
@@ -91,6 +94,34 @@ impl Catalog {
             obtain: None,
             at: self.at.clone(),
         })
+    }
+
+    /// What a node gives in memory for a dataset that another one saves.
+    pub fn handed_on(&mut self, name: &str, by: NodeId) -> ArtifactId {
+        let id = ArtifactId(clamp(self.artifacts.len()));
+        self.artifacts.push(Artifact {
+            name: Instance::new(format!("{name} in memory")),
+            path: format!("{PRIVATE}/memory/{}", escaped(&format!("{name} in memory"))),
+            shape: Shape::Any,
+            producer: Some(by),
+            keep: Keep::Store,
+            kind: Kind::Data,
+            format: None,
+            stateful: false,
+            private: true,
+            versions: None,
+            load_version: None,
+            except: Vec::new(),
+            obtain: None,
+            at: self.at.clone(),
+        });
+        self.in_memory.insert(name.to_owned(), id);
+        id
+    }
+
+    /// What is in memory of a dataset that is handed on so.
+    pub fn in_memory(&self, name: &str) -> Option<ArtifactId> {
+        self.in_memory.get(name).copied()
     }
 
     /// The artifact of a dataset.

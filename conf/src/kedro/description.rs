@@ -46,6 +46,9 @@ pub(super) struct Node {
     /// Nodes that it reads something of.
     pub after: Vec<String>,
     pub single_process: bool,
+    /// It gives its outputs in pieces.
+    #[serde(default)]
+    pub generator: bool,
 }
 
 /// Where a function's code is.
@@ -95,6 +98,9 @@ pub(super) struct Dataset {
     pub load_version: Option<String>,
     pub append: bool,
     pub stateful: bool,
+    /// Kedro hands it on in memory, too.
+    #[serde(default)]
+    pub cached: bool,
     /// The first parts of the names of the modules that its class may use.
     pub needs: Vec<String>,
     pub definition: Json,

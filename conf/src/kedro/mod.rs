@@ -7,6 +7,7 @@
 mod artifacts;
 mod description;
 mod own;
+mod tee;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::document::Lowered;
 use crate::name::{Instance, Selector};
 use crate::pipeline::{
-    Cache, Command, Input, Isolation, Loaded, Node, NodeId, Output, Pipeline, Programs, Task,
+    Cache, Command, Input, Isolation, Loaded, Node, NodeId, Output, Pipeline, Programs, Resources,
+    Task,
 };
 use crate::place::clamp;
 use crate::value::Value;
@@ -88,8 +90,16 @@ pub fn lower(text: &str, around: &Surroundings) -> Result<Lowered, String> {
         diagnostics
             .push(what.help("register them in the catalog, or select the nodes that make them"));
     }
+    let (handed_on, said) = tee::handed_on(&told, &around.own, &at);
+    diagnostics.extend(said);
+    let mut catalog = Catalog::new(&told, &at);
+    for (index, node) in told.nodes.iter().enumerate() {
+        for name in node.outputs.iter().filter(|name| handed_on.contains(*name)) {
+            catalog.handed_on(name, NodeId(clamp(index)));
+        }
+    }
     let mut builder = Builder {
-        catalog: Catalog::new(&told, &at),
+        catalog,
         hooks: hook_entries(&told),
         places: told
             .nodes
@@ -101,7 +111,13 @@ pub fn lower(text: &str, around: &Surroundings) -> Result<Lowered, String> {
         around,
         at: &at,
     };
-    let nodes: Vec<Node> = (0..told.nodes.len()).map(|at| builder.node(at)).collect();
+    let mut nodes: Vec<Node> = (0..told.nodes.len()).map(|at| builder.node(at)).collect();
+    for (index, node) in told.nodes.iter().enumerate() {
+        for name in node.outputs.iter().filter(|name| handed_on.contains(*name)) {
+            let id = NodeId(clamp(nodes.len()));
+            nodes.push(builder.saving(&nodes[index], name, id));
+        }
+    }
     diagnostics.extend(builder.catalog.problems.iter().cloned());
     let failed = diagnostics
         .iter()
@@ -224,7 +240,8 @@ impl Builder<'_> {
                 params.push((name.clone(), value_of(value, name, &mut unknown)));
                 continue;
             }
-            match self.catalog.find(name) {
+            let artifact = self.catalog.in_memory(name);
+            match artifact.or_else(|| self.catalog.find(name)) {
                 Some(artifact) if inputs.iter().all(|input| input.artifacts != [artifact]) => {
                     inputs.push(Input {
                         alias: name.clone(),
@@ -253,7 +270,8 @@ impl Builder<'_> {
         }
         let mut outputs = Vec::new();
         for name in &told.outputs {
-            match self.catalog.made(name, id) {
+            let artifact = self.catalog.in_memory(name);
+            match artifact.or_else(|| self.catalog.made(name, id)) {
                 Some(artifact) => outputs.push(Output {
                     alias: name.clone(),
                     artifact,
@@ -301,6 +319,63 @@ impl Builder<'_> {
         }
     }
 
+    /// A node that saves what another one gave in memory.
+    fn saving(&mut self, of: &Node, name: &str, id: NodeId) -> Node {
+        let input = |artifact| Input {
+            alias: name.to_owned(),
+            artifacts: vec![artifact],
+            list: false,
+            within: None,
+            at: self.at.clone(),
+        };
+        let inputs = self.catalog.in_memory(name).map(input);
+        let output = |artifact| Output {
+            alias: name.to_owned(),
+            artifact,
+        };
+        let outputs: Vec<Output> = self
+            .catalog
+            .made(name, id)
+            .map(output)
+            .into_iter()
+            .collect();
+        let unknown = match outputs.is_empty() {
+            true => vec![format!("{name} is kept elsewhere")],
+            false => Vec::new(),
+        };
+        let Command::Task(task) = &of.command else {
+            return of.clone();
+        };
+        let mut task = task.clone();
+        let mut entries = self.hooks.iter().cloned().collect();
+        (task.definitions, task.modules) = self.datasets([name].into_iter(), &mut entries);
+        task.entries = entries.into_iter().collect();
+        task.signature = Value::List(vec![Value::Text("save".into()), Value::Text(name.into())]);
+        task.saves = Some(name.to_owned());
+        task.hands_on = Vec::new();
+        task.unknown.clone_from(&unknown);
+        Node {
+            name: Instance::new(format!("save {name}")),
+            cache: match unknown.is_empty() {
+                true => Cache::Default,
+                false => Cache::No,
+            },
+            command: Command::Task(task),
+            inputs: inputs.into_iter().collect(),
+            outputs,
+            params: Vec::new(),
+            after: Vec::new(),
+            // It waits for a disk or a network, mostly.
+            resources: Resources {
+                cpu: 0.0,
+                mem: None,
+                pools: BTreeMap::new(),
+                at: None,
+            },
+            ..of.clone()
+        }
+    }
+
     fn task(&self, index: usize, unknown: &mut Vec<String>) -> Task {
         let told = &self.told.nodes[index];
         let mut entries: BTreeSet<String> = told.function.entries.iter().cloned().collect();
@@ -310,27 +385,11 @@ impl Builder<'_> {
             value_of(value, "what is bound to the function", unknown)
         });
         let bound: Vec<Value> = bound.collect();
-        let mut definitions = Vec::new();
-        let mut modules: BTreeSet<String> = BTreeSet::from(["kedro".to_owned()]);
-        let used = told
-            .inputs
-            .iter()
-            .map(|(_, name)| name)
-            .chain(&told.outputs);
-        for name in used {
-            let Some(dataset) = self.told.datasets.get(name) else {
-                continue;
-            };
-            if dataset.class_in_project
-                && let Some((module, class)) = dataset.class.rsplit_once('.')
-            {
-                entries.insert(format!("{module}:{class}"));
-            }
-            modules.extend(dataset.needs.iter().cloned());
-            definitions.push((name.clone(), plain(&dataset.definition)));
-        }
-        definitions.sort_by(|a, b| a.0.cmp(&b.0));
-        definitions.dedup_by(|a, b| a.0 == b.0);
+        let used = told.inputs.iter().map(|(_, name)| name);
+        let used = used.chain(&told.outputs).map(String::as_str);
+        // How it is saved is the affair of who saves it.
+        let used = used.filter(|name| self.catalog.in_memory(name).is_none());
+        let (definitions, modules) = self.datasets(used, &mut entries);
         let arguments = told.inputs.iter().map(|(argument, name)| {
             let argument = argument.clone().map_or(Value::Null, Value::Text);
             Value::List(vec![argument, Value::Text(name.clone())])
@@ -352,12 +411,44 @@ impl Builder<'_> {
                 Value::List(told.confirms.iter().cloned().map(Value::Text).collect()),
             ]),
             definitions,
-            modules: modules.into_iter().collect(),
+            modules,
             distributions: distributions.collect(),
             own_process: !told.single_process,
+            hands_on: told
+                .outputs
+                .iter()
+                .filter(|name| self.catalog.in_memory(name).is_some())
+                .cloned()
+                .collect(),
+            saves: None,
             kedro: self.told.kedro.clone(),
             unknown: Vec::new(),
         }
+    }
+
+    /// How datasets are loaded and saved, and the modules that this needs; classes of the project are entries.
+    fn datasets<'n>(
+        &self,
+        names: impl Iterator<Item = &'n str>,
+        entries: &mut BTreeSet<String>,
+    ) -> (Vec<(String, Value)>, Vec<String>) {
+        let mut definitions = Vec::new();
+        let mut modules: BTreeSet<String> = BTreeSet::from(["kedro".to_owned()]);
+        for name in names {
+            let Some(dataset) = self.told.datasets.get(name) else {
+                continue;
+            };
+            if dataset.class_in_project
+                && let Some((module, class)) = dataset.class.rsplit_once('.')
+            {
+                entries.insert(format!("{module}:{class}"));
+            }
+            modules.extend(dataset.needs.iter().cloned());
+            definitions.push((name.to_owned(), plain(&dataset.definition)));
+        }
+        definitions.sort_by(|a, b| a.0.cmp(&b.0));
+        definitions.dedup_by(|a, b| a.0 == b.0);
+        (definitions, modules.into_iter().collect())
     }
 }
 

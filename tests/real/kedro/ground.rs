@@ -128,6 +128,11 @@ impl Ground {
             .expect("kedro starts")
     }
 
+    /// A file beside the project.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.base.join(name)
+    }
+
     /// Python with these words.
     pub fn python(&self, words: &[&str]) -> Output {
         self.command(&self.python)

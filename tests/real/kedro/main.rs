@@ -11,3 +11,4 @@ mod ground;
 mod missing;
 mod settings;
 mod steady;
+mod tee;
