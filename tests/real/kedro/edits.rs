@@ -137,6 +137,60 @@ fn what_wraps_a_function_where_the_pipeline_is_made_counts() {
 }
 
 #[test]
+fn a_package_that_is_upgraded_concerns_those_who_use_it() {
+    let Some(ground) = Ground::new() else { return };
+    let (ground, site) = ground.with_environment();
+    let install = |version: &str, unit: &str| {
+        for entry in fs::read_dir(&site).expect("it is there").flatten() {
+            if entry.file_name().to_string_lossy().starts_with("counting") {
+                fs::remove_dir_all(entry.path()).expect("it is ours");
+            }
+        }
+        let (package, about) = (
+            site.join("counting"),
+            site.join(format!("counting-{version}.dist-info")),
+        );
+        fs::create_dir_all(&package).expect("a directory");
+        fs::create_dir_all(&about).expect("a directory");
+        let text = format!("def unit():\n    return \"{unit}\"\n");
+        fs::write(package.join("__init__.py"), &text).expect("it can be written");
+        let metadata = format!("Metadata-Version: 2.1\nName: counting\nVersion: {version}\n");
+        fs::write(about.join("METADATA"), metadata).expect("it can be written");
+        let record = format!(
+            "counting/__init__.py,sha256=of-{unit},{}\ncounting-{version}.dist-info/METADATA,,\ncounting-{version}.dist-info/RECORD,,\n",
+            text.len()
+        );
+        fs::write(about.join("RECORD"), record).expect("it can be written");
+    };
+    install("1.0", "lines");
+    ground.edit(
+        "src/rookery/pipelines/preparation/nodes.py",
+        "def count_lines(text: str) -> dict:\n    return {\"lines\"",
+        "def count_lines(text: str) -> dict:\n    import counting\n\n    return {counting.unit()",
+    );
+    let words = ["--to-nodes", "count_lines,by_species"];
+    ground.run(&words);
+    ground.events();
+    ground.run(&words);
+    assert_eq!(ground.ran(), [""; 0]);
+    install("1.1", "rows");
+    let told = ground.run(&words);
+    assert_eq!(ground.ran(), ["count_lines"], "{told}");
+    let explained = ground.jalon(&[&["explain", "count_lines"][..], &words].concat());
+    assert!(
+        shown(&explained).contains("counting"),
+        "{}",
+        shown(&explained)
+    );
+    ground.run(&words);
+    assert_eq!(ground.ran(), [""; 0]);
+    // The same again, installed anew.
+    install("1.1", "rows");
+    ground.run(&words);
+    assert_eq!(ground.ran(), [""; 0]);
+}
+
+#[test]
 fn a_variable_that_a_node_asks_for_counts() {
     let Some(ground) = Ground::new() else { return };
     ground.edit(

@@ -128,6 +128,38 @@ impl Ground {
             .expect("kedro starts")
     }
 
+    /// An environment of its own, in which what is installed for the others can be found too; where packages lie in it.
+    pub fn with_environment(mut self) -> (Ground, PathBuf) {
+        let place = self.base.join("environment");
+        let made = self
+            .command(&self.python)
+            .args(["-m", "venv", "--without-pip"])
+            .arg(&place)
+            .output()
+            .expect("Python starts");
+        assert!(made.status.success(), "{}", shown(&made));
+        let ask = |python: &Path| {
+            let told = Command::new(python)
+                .args([
+                    "-c",
+                    "import sysconfig; print(sysconfig.get_path('purelib'))",
+                ])
+                .output()
+                .expect("Python starts");
+            PathBuf::from(
+                String::from_utf8(told.stdout)
+                    .expect("a path is text")
+                    .trim(),
+            )
+        };
+        let others = ask(&self.python);
+        self.python = place.join("bin/python");
+        let site = ask(&self.python);
+        fs::write(site.join("others.pth"), format!("{}\n", others.display()))
+            .expect("it can be written");
+        (self, site)
+    }
+
     /// A file beside the project.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.base.join(name)
