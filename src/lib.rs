@@ -24,6 +24,7 @@ pub mod roots;
 pub mod run;
 pub mod schedule;
 pub mod settled;
+pub mod stand_in;
 pub mod trace;
 pub mod verdict;
 pub mod witness;

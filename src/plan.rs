@@ -19,6 +19,7 @@ use crate::graph::{Graph, Selection};
 use crate::history::{Earlier, History, Unkept};
 use crate::judge::{Judge, Judged, Values, is_cached};
 use crate::schedule::{Schedule, Step};
+use crate::stand_in;
 use crate::verdict::{Reason, Verdict};
 use crate::workspace::Workspace;
 
@@ -301,11 +302,24 @@ fn judge(
     Ok(())
 }
 
+/// The nodes that were not chosen and would have to run all the same, with what is read of each.
+pub fn out_of_reach(graph: &Graph, plan: &Plan) -> Vec<(NodeId, ArtifactId)> {
+    let ids = (0..graph.len() as u32).map(NodeId);
+    let missed = ids.filter(|id| {
+        let node = graph.node(*id);
+        matches!(&node.command, Command::Task(task) if task.beyond)
+            && matches!(plan.verdicts[id.0 as usize], Verdict::Run | Verdict::Maybe)
+    });
+    missed
+        .filter_map(|id| Some((id, graph.makes(id).next()?)))
+        .collect()
+}
+
 /// Says that nobody is told of a run, because no Python starts.
 pub const SILENT: &str = "hooks-not-called";
 
 /// What is to be said of a plan besides: what cannot be known, and who is not told.
-pub fn notices(graph: &Graph, plan: &Plan) -> Vec<Notice> {
+pub fn notices(graph: &Graph, plan: &Plan, store: &LocalStore) -> Vec<Notice> {
     let notice = |code: &str, text: String| Notice {
         code: code.to_owned(),
         text,
@@ -326,6 +340,39 @@ pub fn notices(graph: &Graph, plan: &Plan) -> Vec<Notice> {
             notice("unknown", text)
         })
         .collect();
+    for (id, artifact) in graph.pipeline().artifacts.iter().enumerate() {
+        let (true, Some(Some(content))) = (artifact.private, plan.contents.get(id)) else {
+            continue;
+        };
+        let Some(maker) = artifact
+            .producer
+            .filter(|_| stand_in::is_one(store, content))
+        else {
+            continue;
+        };
+        let reads = |node: &NodeId| graph.reads(*node).any(|read| read.0 as usize == id);
+        let readers = (0..graph.len() as u32).map(NodeId).filter(reads);
+        let due = readers.filter(|node| {
+            matches!(
+                plan.verdicts[node.0 as usize],
+                Verdict::Run | Verdict::Maybe
+            )
+        });
+        let names: Vec<String> = due.map(|node| graph.node(node).name.to_string()).collect();
+        if !names.is_empty() {
+            let each = match names.len() {
+                1 => "has",
+                _ => "each have",
+            };
+            let text = format!(
+                "{} lives in memory only: {} {each} {} run again in their own process",
+                artifact.name,
+                names.join(", "),
+                graph.node(maker).name
+            );
+            all.push(notice("in-memory-only", text));
+        }
+    }
     let loaded = &graph.pipeline().loaded;
     let works = plan.count(Verdict::Run) + plan.count(Verdict::Maybe) > 0;
     if !works && !loaded.hooks_on_hit && !loaded.run_hooks.is_empty() {

@@ -257,6 +257,8 @@ pub struct Task {
     pub distributions: Vec<String>,
     /// It may run in a process of its own, beside others.
     pub own_process: bool,
+    /// It was not chosen: what it gave is taken from earlier runs, or those that read it are refused.
+    pub beyond: bool,
     /// Outputs that are handed on in memory; other nodes save them.
     pub hands_on: Vec<String>,
     /// It saves this output of the Kedro node, which has run, and nothing else.

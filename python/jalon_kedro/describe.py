@@ -23,7 +23,7 @@ def describe(project):
     from kedro.framework.project import PACKAGE_NAME
 
     root = str(project.context.project_path)
-    pipeline, catalog = project.pipeline, project.catalog
+    pipeline, catalog, chosen = project.wide, project.catalog, {each.name for each in project.pipeline.nodes}
     names = sorted(pipeline.datasets())
     data = {name: dataset(project, name, root) for name in names if not is_parameter(name)}
     return {
@@ -31,7 +31,7 @@ def describe(project):
         "kedro": kedro.__version__,
         "package": PACKAGE_NAME,
         "roots": sorted({relative(place, root) for place in sys.path if is_below(place, root)}),
-        "nodes": [node(each, pipeline, data, root) for each in pipeline.nodes],
+        "nodes": [{**node(each, pipeline, data, root), "beyond": each.name not in chosen} for each in pipeline.nodes],
         "inputs": sorted(pipeline.inputs()),
         "outputs": sorted(pipeline.outputs()),
         "unsatisfied": sorted(set(pipeline.inputs()) - project.registered),

@@ -19,13 +19,15 @@ class Problem(Exception):
 class Project:
     """What came of loading."""
 
-    def __init__(self, session, context, pipeline, catalog, request, registered):
+    def __init__(self, session, context, pipeline, wide, catalog, request, registered):
         self.session, self.context, self.pipeline, self.catalog = session, context, pipeline, catalog
+        # With the nodes whose results are taken from the store or not at all.
+        self.wide = wide
         self.hooks = session._hook_manager
         self.request = request
         self.registered = registered
         self.run_id = session.store["session_id"]
-        self.nodes = {node.name: node for node in pipeline.nodes}
+        self.nodes = {node.name: node for node in wide.nodes}
 
 
 def load(request):
@@ -86,12 +88,29 @@ def load(request):
     catalog = context._get_catalog(
         save_version=session.store["session_id"], load_versions=request.get("load_versions") or None
     )
-    registered = {name for name in pipeline.datasets() if name in catalog}
-    for name in sorted(pipeline.datasets()):
+    wide = with_makers(pipeline, combined, catalog)
+    registered = {name for name in wide.datasets() if name in catalog}
+    for name in sorted(wide.datasets()):
         catalog.get(name, fallback_to_runtime_pattern=True)
     if request.get("only_missing_outputs"):
-        pipeline = missing_outputs(pipeline, catalog)
-    return Project(session, context, pipeline, catalog, request, registered)
+        pipeline = wide = missing_outputs(pipeline, catalog)
+    return Project(session, context, pipeline, wide, catalog, request, registered)
+
+
+def with_makers(pipeline, combined, catalog):
+    """A pipeline with the nodes that make what it reads and the catalog does not have; Kedro would refuse it without."""
+    from kedro.pipeline import Pipeline
+
+    makers = {name: node for node in combined.nodes for name in node.outputs}
+    chosen, waiting = set(pipeline.nodes), list(pipeline.inputs())
+    while waiting:
+        name = waiting.pop()
+        maker = makers.get(name)
+        if name in catalog or maker is None or maker in chosen:
+            continue
+        chosen.add(maker)
+        waiting += maker.inputs
+    return Pipeline(chosen) if len(chosen) > len(pipeline.nodes) else pipeline
 
 
 def missing_outputs(pipeline, catalog):

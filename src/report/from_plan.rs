@@ -1,6 +1,7 @@
 //! A [`Plan`](crate::plan::Plan) as a [`PlanReport`]: ids become names, contents what is shown of them.
 
 use jalon_conf::pipeline::NodeId;
+use jalon_store::LocalStore;
 use jalon_store::content::Content;
 
 use super::plan::{PlanReport, PlannedNode};
@@ -17,6 +18,7 @@ impl PlanReport {
         targets: &[String],
         plan: &Plan,
         history: &History<'_>,
+        store: &LocalStore,
     ) -> PlanReport {
         let nodes = (0..project.graph.len()).map(|at| planned(project, plan, history, at));
         PlanReport {
@@ -24,7 +26,7 @@ impl PlanReport {
             env: project.graph.pipeline().env.clone(),
             targets: targets.to_vec(),
             nodes: nodes.collect(),
-            notices: notices(&project.graph, plan),
+            notices: notices(&project.graph, plan, store),
         }
     }
 }

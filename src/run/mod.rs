@@ -50,7 +50,7 @@ use crate::witness::Witnesses;
 use crate::worker::lifeline::Lifeline;
 use crate::worker::process::{Cancel, Execute};
 use crate::workspace::Workspace;
-use jalon_conf::pipeline::{Command, Node, NodeId};
+use jalon_conf::pipeline::{ArtifactId, Command, Node, NodeId};
 
 /// Whose bytes are laid out in the project at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +125,8 @@ pub enum RunError {
     Unobserved(Vec<Unobserved>),
     /// Nodes that ask for more than the machine has.
     Beyond(Vec<resources::Beyond>),
+    /// Inputs that nobody has, and the nodes that were not chosen and would make them.
+    OutOfReach(Vec<(NodeId, ArtifactId)>),
     /// `--locked`, and these would run.
     Locked(Vec<NodeId>),
     /// Secrets or programs that nodes about to run need.
@@ -142,6 +144,7 @@ impl fmt::Display for RunError {
                 write!(f, "declared inputs that are missing: {}", all.len())
             }
             RunError::Beyond(all) => write!(f, "nodes beyond what this machine has: {}", all.len()),
+            RunError::OutOfReach(all) => write!(f, "inputs that nobody has: {}", all.len()),
             RunError::Locked(all) => write!(f, "--locked, and nodes that would run: {}", all.len()),
             RunError::Unequipped(all) => {
                 write!(f, "secrets or programs that are missing: {}", all.len())
@@ -250,6 +253,10 @@ impl Run {
         let history = History::before(setting.store, &project.name, &self.id);
         let inputs = plan::Inputs::new(judge, &options.selection, &options.forced, &history);
         let plan = plan::plan(&inputs)?;
+        let missed = plan::out_of_reach(graph, &plan);
+        if !missed.is_empty() {
+            return Err(RunError::OutOfReach(missed));
+        }
         if options.locked {
             let would = (0..graph.len() as u32).map(NodeId);
             let would: Vec<NodeId> = would
@@ -281,7 +288,7 @@ impl Run {
         let planning = began.elapsed();
         let vetoed = veto.ask(&bus, &planned);
         bus.emit(Body::RunPlanned(planned.clone()));
-        for notice in plan::notices(graph, &plan) {
+        for notice in plan::notices(graph, &plan, setting.store) {
             if !options.hooks || notice.code != plan::SILENT {
                 bus.notice(&notice.code, notice.text);
             }
@@ -407,7 +414,7 @@ impl Run {
             // What it said besides, the next one may have to say too.
             let lasts = summary.notices.iter().all(|one| one.code == plan::SILENT);
             let state = setting.store_state.filter(|_| lasts);
-            state.and_then(|state| rest::of(graph, planned, &plan, state))
+            state.and_then(|state| rest::of(graph, planned, &plan, setting.store, state))
         } else if rest::is_worth_rehearsing(elapsed, planning) {
             // Whether the store can be read is the next run's affair.
             rest::rehearse(setting, options, &summary).ok().flatten()

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use jalon_conf::pipeline::{Finally, Hook, NodeId, When};
+use jalon_store::LocalStore;
 use jalon_store::error::ReadError;
 
 use super::{Options, Setting, finish, hooks};
@@ -67,7 +68,13 @@ pub fn is_worth_rehearsing(run: Duration, planning: Duration) -> bool {
 }
 
 /// What a run with this plan says, if the plan is that nothing runs.
-pub fn of(graph: &Graph, planned: Planned, plan: &Plan, store: [u8; 32]) -> Option<Rest> {
+pub fn of(
+    graph: &Graph,
+    planned: Planned,
+    plan: &Plan,
+    kept: &LocalStore,
+    store: [u8; 32],
+) -> Option<Rest> {
     let is_hit = |verdict: &Verdict| matches!(verdict, Verdict::Hit | Verdict::NotNeeded);
     if !plan.verdicts.iter().all(is_hit) {
         return None;
@@ -85,7 +92,7 @@ pub fn of(graph: &Graph, planned: Planned, plan: &Plan, store: [u8; 32]) -> Opti
             ..Counts::default()
         },
         saved_seconds: words::total(saved),
-        notices: plan::notices(graph, plan),
+        notices: plan::notices(graph, plan, kept),
         hits: plan.hits.clone(),
         store,
     })
@@ -119,7 +126,9 @@ pub fn rehearse(
     let planned = super::planned(setting, options, &plan, &history);
     let rests = finish::rests(graph, setting.workspace, options, &plan.contents)
         && are_told(graph, &plan, summary);
-    Ok(rests.then(|| of(graph, planned, &plan, state)).flatten())
+    Ok(rests
+        .then(|| of(graph, planned, &plan, setting.store, state))
+        .flatten())
 }
 
 /// Whether the outcomes are those that the run told of.

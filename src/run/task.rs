@@ -16,15 +16,12 @@ use super::failure::Failure;
 use crate::event::{Problem, Status};
 use crate::plan;
 use crate::schedule::State;
+use crate::stand_in;
 use crate::worker::loader::{LoadFailure, Loader};
 use crate::worker::process::{Ended, GRACE, Request};
 use crate::worker::session::SessionError;
 use crate::worker::transcript::Transcript;
 use crate::workspace::PRIVATE_DIRECTORY;
-
-/// How a stand-in begins (`python/jalon_kedro/memory.py`), and how long it may be.
-const STAND_IN: &[u8] = b"jalonin\x01";
-const LONGEST_STAND_IN: u64 = 4096;
 
 impl Shop<'_> {
     /// Has a node run by the session, which is started if it is the first.
@@ -186,14 +183,7 @@ impl Shop<'_> {
 
     /// Whether a content stands for an object that could not be kept.
     fn is_stand_in(&self, id: ArtifactId, content: &Content) -> bool {
-        let Content::File { digest, size, .. } = content else {
-            return false;
-        };
-        if !self.graph().artifact(id).private || *size > LONGEST_STAND_IN {
-            return false;
-        }
-        let bytes = self.store.read_blob(digest).ok().flatten();
-        bytes.is_some_and(|bytes| bytes.starts_with(STAND_IN))
+        self.graph().artifact(id).private && stand_in::is_one(self.store, content)
     }
 
     /// Ends the run for the session, if there is one; what went wrong in its hooks.

@@ -46,6 +46,9 @@ pub(super) struct Node {
     /// Nodes that it reads something of.
     pub after: Vec<String>,
     pub single_process: bool,
+    /// It was not chosen: what it makes is read, and is to be had from earlier runs or not at all.
+    #[serde(default)]
+    pub beyond: bool,
     /// It gives its outputs in pieces.
     #[serde(default)]
     pub generator: bool,

@@ -122,7 +122,9 @@ pub fn lower(text: &str, around: &Surroundings) -> Result<Lowered, String> {
     let failed = diagnostics
         .iter()
         .any(|one| one.severity == Severity::Error);
-    let default = nodes.iter().map(|node| {
+    let is_beyond = |node: &&Node| matches!(&node.command, Command::Task(task) if task.beyond);
+    let chosen = nodes.iter().filter(|node| !is_beyond(node));
+    let default = chosen.map(|node| {
         let base = node.name.base.clone();
         (
             Selector::Name {
@@ -414,6 +416,7 @@ impl Builder<'_> {
             modules,
             distributions: distributions.collect(),
             own_process: !told.single_process,
+            beyond: told.beyond,
             hands_on: told
                 .outputs
                 .iter()

@@ -18,7 +18,7 @@ pub(super) fn handed_on(
     at: &Location,
 ) -> (BTreeSet<String>, Vec<Diagnostic>) {
     let (mut all, mut problems) = (BTreeSet::new(), Vec::new());
-    for node in &told.nodes {
+    for node in told.nodes.iter().filter(|node| !node.beyond) {
         for name in &node.outputs {
             let Some(dataset) = told.datasets.get(name) else {
                 continue;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jalon::event::{Body, Made};
 use jalon::history::History;
+use jalon::stand_in;
 use jalon_store::content::Content;
 use jalon_store::digest::BlobDigest;
 use jalon_store::{LinkMode, LocalStore};
@@ -21,6 +22,14 @@ pub fn get(common: &Common, args: &GetArgs) -> Result<u8, Failure> {
         let message = format!("the bytes of {} are no longer kept", args.artifact);
         return Err(Failure::new(exit::NO_MATCH, "not-kept", message)
             .help("`jalon run` with it as target makes it again"));
+    }
+    if stand_in::is_one(&session.store, &content) {
+        let message = format!(
+            "{} lives in memory only, in the processes of the nodes that read it",
+            args.artifact
+        );
+        return Err(Failure::new(exit::NO_MATCH, "in-memory-only", message)
+            .help("make it something that can be pickled, or a dataset of the catalog"));
     }
     match &args.output {
         Some(output) if output.as_os_str() == "-" => print(&session.store, &content),

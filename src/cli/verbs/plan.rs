@@ -51,7 +51,13 @@ pub fn report(
         return Err(refused(session, RunError::Beyond(beyond)));
     }
     planned(session, &selection, &forced, |inputs, plan| {
-        PlanReport::new(&session.project, targets, plan, inputs.history)
+        PlanReport::new(
+            &session.project,
+            targets,
+            plan,
+            inputs.history,
+            &session.store,
+        )
     })
 }
 
@@ -71,6 +77,10 @@ pub fn planned<T>(
     let history = History::new(&session.store, &session.project.name);
     let inputs = plan::Inputs::new(judge, selection, forced, &history);
     let plan = plan::plan(&inputs)?;
+    let missed = plan::out_of_reach(graph, &plan);
+    if !missed.is_empty() {
+        return Err(refused(session, RunError::OutOfReach(missed)));
+    }
     session.cache.flush();
     Ok(tell(&inputs, &plan))
 }

@@ -182,6 +182,22 @@ pub fn refused(session: &Session, error: RunError) -> Failure {
             });
             (exit::INVALID, each.collect())
         }
+        RunError::OutOfReach(all) => {
+            // Kedro's own words, as for what no node makes.
+            let each = all.iter().map(|(node, artifact)| {
+                let (node, artifact) = (graph.node(*node), graph.artifact(*artifact));
+                let message = format!(
+                    "pipeline input(s) {{{}}} not found in the catalog, and no earlier run that is kept made it from what is there now",
+                    artifact.name
+                );
+                let help = format!(
+                    "choose {} as well, or register it in the catalog",
+                    node.name
+                );
+                problem("missing-input", message, &help, Some(&node.at))
+            });
+            (exit::INVALID, each.collect())
+        }
         RunError::Locked(all) => {
             let names: Vec<String> = all
                 .iter()

@@ -248,6 +248,73 @@ fn what_is_said_of_nodes_holds() {
 }
 
 #[test]
+fn what_lives_in_memory_only_is_said_before_it_is_made_again() {
+    let Some(ground) = Ground::new() else { return };
+    let words = ["--to-nodes", "compare"];
+    ground.run(&words);
+    let plan = ground.jalon(&[&["plan"][..], &words].concat());
+    assert!(!shown(&plan).contains("memory only"), "{}", shown(&plan));
+    ground.edit(
+        "src/rookery/pipelines/reporting/nodes.py",
+        "return {\"linear\": judge(linear)",
+        "return {\"line\": judge(linear)",
+    );
+    let plan = ground.jalon(&[&["plan"][..], &words].concat());
+    let said = "judge lives in memory only: compare has make_judge run again";
+    assert!(shown(&plan).contains(said), "{}", shown(&plan));
+    let told = ground.run(&words);
+    assert!(told["notices"].to_string().contains(said), "{told}");
+    let got = ground.jalon(&["get", "judge", "-o", "judge.bin"]);
+    assert_eq!(got.status.code(), Some(4), "{}", shown(&got));
+    assert!(shown(&got).contains("memory only"), "{}", shown(&got));
+    assert!(!ground.dir.join("judge.bin").exists());
+}
+
+#[test]
+fn what_is_not_registered_comes_from_earlier_runs_or_is_refused_as_kedro_does() {
+    let Some(ground) = Ground::new() else { return };
+    // Of these, the islands are in memory: Kedro cannot begin here.
+    let words = ["--nodes", "join"];
+    let told = ground.kedro(&[&["run"][..], &words].concat());
+    assert!(!told.status.success());
+    ground.events();
+    let text = shown(&ground.jalon(&[&["run"][..], &words].concat()));
+    assert!(
+        text.contains("exit Some(3)") && text.contains("missing-input"),
+        "{text}"
+    );
+    assert_eq!(ground.ran(), [""; 0]);
+
+    ground.run(&["--to-nodes", "join"]);
+    ground.events();
+    ground.edit(
+        "src/rookery/pipelines/preparation/nodes.py",
+        "sort_values([\"species\", \"bird\", \"study\"])",
+        "sort_values([\"species\", \"study\", \"bird\"])",
+    );
+    let told = ground.run(&words);
+    assert_eq!(ground.ran(), ["join"], "{told}");
+    let whole = ground.run(&["--to-nodes", "join"]);
+    assert_eq!(ground.ran(), [""; 0], "{whole}");
+    // What made them is another now: nobody has what they would be.
+    ground.edit(
+        "src/rookery/pipelines/preparation/nodes.py",
+        "islands[\"south\"] = -islands[\"latitude\"]",
+        "islands[\"south\"] = -2 * islands[\"latitude\"]",
+    );
+    let text = shown(&ground.jalon(&[&["run"][..], &words].concat()));
+    assert!(
+        text.contains("clean_islands") && text.contains("choose preprocess_islands as well"),
+        "{text}"
+    );
+    let text = shown(&ground.jalon(&[&["plan"][..], &words].concat()));
+    assert!(
+        text.contains("exit Some(3)") && text.contains("clean_islands"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_nodes_write_besides_may_belong_to_tools() {
     let Some(ground) = Ground::new() else { return };
     ground.edit(
