@@ -113,6 +113,84 @@ fn an_edit_runs_what_it_can_matter_to() {
 }
 
 #[test]
+fn whatever_a_function_is_made_of_counts() {
+    let Some(ground) = Ground::new() else { return };
+    let units = ground.dir.join("src/rookery/units.py");
+    let text = fs::read_to_string(&units).expect("it is there");
+    let more = r#"
+
+def counted(function):
+    @functools.wraps(function)
+    def inner(text):
+        return {**function(text), "by": "decorator"}
+
+    return inner
+
+
+class Paper:
+    width = 80
+
+    def pages(self, text):
+        return len(text) // (self.width * 60)
+
+
+class Folio(Paper):
+    pass
+"#;
+    fs::write(&units, format!("import functools\n\n{text}{more}")).expect("it can be written");
+    let nodes = "src/rookery/pipelines/preparation/nodes.py";
+    ground.edit(
+        nodes,
+        "from rookery.units import kilograms",
+        "from rookery.units import Folio, counted, kilograms",
+    );
+    ground.edit(
+        nodes,
+        "def count_lines(text: str) -> dict:\n    return {",
+        "@counted\ndef count_lines(text: str) -> dict:\n    \"\"\"Lines and pages.\"\"\"\n    with open(\"limits.txt\") as limits:\n        limit = int(limits.read())\n    return {\"limit\": limit, \"pages\": Folio().pages(text), ",
+    );
+    let limits = ground.dir.join("limits.txt");
+    fs::write(&limits, "1\n").expect("it can be written");
+    let words = ["--to-nodes", "count_lines,by_species"];
+    ground.run(&words);
+    ground.events();
+    let only = |what: &str, expected: &[&str]| {
+        let told = ground.run(&words);
+        assert_eq!(ground.ran(), expected, "{what}: {told}");
+    };
+    only("nothing", &[]);
+    let counts = &["count_lines"];
+    ground.edit(
+        "src/rookery/units.py",
+        "\"by\": \"decorator\"",
+        "\"by\": \"a decorator\"",
+    );
+    only("a decorator", counts);
+    ground.edit("src/rookery/units.py", "width = 80", "width = 72");
+    only(
+        "an attribute of the class that its class derives from",
+        counts,
+    );
+    fs::write(&limits, "2\n").expect("it can be written");
+    only("a file that it opens by itself", counts);
+    ground.edit(nodes, "Lines and pages.", "Pages and lines.");
+    // Nobody reads it, and what would is a matter of its text.
+    only("a docstring", &[]);
+    ground.edit(
+        "src/rookery/pipelines/reporting/nodes.py",
+        "def announce(",
+        "def pronounce(verdicts):\n    return verdicts\n\n\ndef announce(",
+    );
+    only("another pipeline", &[]);
+    let parquet = ground
+        .dir
+        .join("data/02_intermediate/clean_measurements.parquet");
+    fs::write(&parquet, "").expect("it can be written");
+    only("an intermediate file that was cut off", &[]);
+    assert!(fs::metadata(&parquet).is_ok_and(|found| found.len() > 0));
+}
+
+#[test]
 fn what_wraps_a_function_where_the_pipeline_is_made_counts() {
     let Some(ground) = Ground::new() else { return };
     let wrapper = "\n\ndef doubled(function):\n    import functools\n\n    @functools.wraps(function)\n    def inner(*given):\n        return {name: value * 2 for name, value in function(*given).items()}\n\n    return inner\n";
