@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::findings::Findings;
 use crate::layer::Layer;
 use crate::lower;
-use crate::lower::run_settings::{self, Inherited};
+use crate::lower::run_settings::{self, Inherited, RunSettings};
 use crate::pipeline::{Resources, Retries, StoreSettings, Undeclared};
 use crate::raw::{Item, Table};
 use crate::scope::Scope;
@@ -65,15 +65,7 @@ pub fn own(file: &str, text: &str) -> Option<Own> {
     };
     check_as(own, &TOOL, &mut findings);
     let table = own.table().cloned().unwrap_or_default();
-    let vars = HashMap::new();
-    let scope = Scope {
-        vars: &vars,
-        env: "",
-        params: None,
-        matrix: None,
-        shaken: false,
-    };
-    let store = settings::store(table.sub("store"), &scope, &mut findings);
+    let store = in_plain_words(|scope| settings::store(table.sub("store"), scope, &mut findings));
     let none = Table::default();
     let kedro = table.sub("kedro").unwrap_or(&none);
     let entries = |key: &str| kedro.sub(key).map_or(&[][..], |table| &table.entries);
@@ -98,7 +90,7 @@ pub fn own(file: &str, text: &str) -> Option<Own> {
         })
         .collect();
     for (_, table, _) in &nodes {
-        let _ = run_settings::read(&Inherited::new(None), table, &scope, &mut findings);
+        let _ = run_settings(table, &mut findings);
     }
     let caches = lower::caches(Some(kedro), &mut findings);
     Some(Own {
@@ -128,16 +120,7 @@ impl Own {
                 table.merge(said.clone());
             }
         }
-        let vars = HashMap::new();
-        let scope = Scope {
-            vars: &vars,
-            env: "",
-            params: None,
-            matrix: None,
-            shaken: false,
-        };
-        let from = Inherited::new(None);
-        let read = run_settings::read(&from, &table, &scope, &mut Findings::default());
+        let read = run_settings(&table, &mut Findings::default());
         NodeSettings {
             resources: read.resources,
             retries: read.retries,
@@ -166,6 +149,23 @@ impl Own {
             })
             .collect()
     }
+}
+
+fn run_settings(table: &Table, findings: &mut Findings) -> RunSettings {
+    let from = Inherited::new(None);
+    in_plain_words(|scope| run_settings::read(&from, table, scope, findings))
+}
+
+/// There is nothing here that `{{…}}` could stand for.
+fn in_plain_words<T>(read: impl FnOnce(&Scope<'_>) -> T) -> T {
+    let vars = HashMap::new();
+    read(&Scope {
+        vars: &vars,
+        env: "",
+        params: None,
+        matrix: None,
+        shaken: false,
+    })
 }
 
 /// Whether a name is one that a pattern means; `*` stands for anything.
