@@ -80,6 +80,7 @@ pub fn lower(text: &str, around: &Surroundings) -> Result<Lowered, String> {
     if around.whole {
         let nodes = told.nodes.iter().map(|node| node.name.as_str());
         diagnostics.extend(around.own.idle(nodes));
+        diagnostics.extend(tee::idle(&told, &around.own, &at));
     }
     if !told.unsatisfied.is_empty() {
         let message = format!(

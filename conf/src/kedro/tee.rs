@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use super::description::{Dataset, Description};
 use super::own::Own;
 use crate::diagnostic::{Diagnostic, Location};
+use crate::nearest::did_you_mean;
 
 /// Their names, and what is to be said of those that cannot be.
 pub(super) fn handed_on(
@@ -46,6 +47,41 @@ pub(super) fn handed_on(
         }
     }
     (all, problems)
+}
+
+/// What is said of names that mean nothing in the whole project: datasets to hand on that no node makes or none
+/// reads, and versions of what has bytes of its own.
+pub(super) fn idle(told: &Description, own: &Own, at: &Location) -> Vec<Diagnostic> {
+    let made = |name: &String| told.nodes.iter().any(|node| node.outputs.contains(name));
+    let read = |name: &String| {
+        let mut inputs = told.nodes.iter().flat_map(|node| &node.inputs);
+        inputs.any(|(_, read)| read == name)
+    };
+    let known = || told.datasets.keys().map(String::as_str);
+    let warning = |message: String| Diagnostic::warning("no-match", message).at(at.clone());
+    let mut all = Vec::new();
+    for name in own.tee.iter().filter(|name| !name.contains('*')) {
+        if !told.datasets.contains_key(name) {
+            let what = warning(format!("`tee`: no dataset is called `{name}`"));
+            all.push(what.maybe_help(did_you_mean(name, known())));
+        } else if !made(name) || !read(name) {
+            let lack = if made(name) { "reads" } else { "makes" };
+            all.push(warning(format!("`tee`: no node {lack} `{name}`")));
+        }
+    }
+    for (name, _, at) in &own.versions {
+        let why = match told.datasets.get(name) {
+            None => format!("`versions`: no dataset is called `{name}`"),
+            Some(dataset) if dataset.category != "opaque" => {
+                format!("`versions`: `{name}` has bytes of its own, which count")
+            }
+            Some(_) => continue,
+        };
+        let help = did_you_mean(name, known().filter(|known| known != name));
+        let what = Diagnostic::warning("no-match", why).at(at.clone());
+        all.push(what.maybe_help(help.filter(|_| !told.datasets.contains_key(name))));
+    }
+    all
 }
 
 /// Why what is loaded is another thing than what was saved, if it is.

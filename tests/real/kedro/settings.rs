@@ -236,6 +236,21 @@ fn what_is_said_of_nodes_holds() {
     );
     said(
         &ground,
+        "[tool.jalon.kedro]\ntee = [\"join\", \"mass_plot\", \"nests\", \"x*\"]\n[tool.jalon.kedro.versions]\nnests = \"echo 1\"\nnest = \"echo 1\"\n",
+    );
+    let told = shown(&ground.jalon(&["check"]));
+    for expected in [
+        "no dataset is called `join`",
+        "no node reads `mass_plot`",
+        "no node makes `nests`",
+        "`nests` has bytes of its own",
+        "did you mean `nests`",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    assert!(!told.contains("x*"), "{told}");
+    said(
+        &ground,
         "[tool.jalon.kedro.nodes]\ncount_lines = { time_out = \"2s\" }\n",
     );
     let told = ground.jalon(&["run"]);
