@@ -340,38 +340,40 @@ pub fn notices(graph: &Graph, plan: &Plan, store: &LocalStore) -> Vec<Notice> {
             notice("unknown", text)
         })
         .collect();
-    for (id, artifact) in graph.pipeline().artifacts.iter().enumerate() {
-        let (true, Some(Some(content))) = (artifact.private, plan.contents.get(id)) else {
-            continue;
-        };
-        let Some(maker) = artifact
-            .producer
-            .filter(|_| stand_in::is_one(store, content))
+    let is_due = |verdict: &Verdict| matches!(verdict, Verdict::Run | Verdict::Maybe);
+    let mut readers: BTreeMap<ArtifactId, Vec<String>> = BTreeMap::new();
+    for (at, _) in plan
+        .verdicts
+        .iter()
+        .enumerate()
+        .filter(|(_, it)| is_due(it))
+    {
+        let id = NodeId(at as u32);
+        for read in graph.reads(id).filter(|read| graph.artifact(*read).private) {
+            let names = readers.entry(read).or_default();
+            names.push(graph.node(id).name.to_string());
+        }
+    }
+    for (id, names) in readers {
+        let artifact = graph.artifact(id);
+        let (Some(maker), Some(content)) = (artifact.producer, &plan.contents[id.0 as usize])
         else {
             continue;
         };
-        let reads = |node: &NodeId| graph.reads(*node).any(|read| read.0 as usize == id);
-        let readers = (0..graph.len() as u32).map(NodeId).filter(reads);
-        let due = readers.filter(|node| {
-            matches!(
-                plan.verdicts[node.0 as usize],
-                Verdict::Run | Verdict::Maybe
-            )
-        });
-        let names: Vec<String> = due.map(|node| graph.node(node).name.to_string()).collect();
-        if !names.is_empty() {
-            let each = match names.len() {
-                1 => "has",
-                _ => "each have",
-            };
-            let text = format!(
-                "{} lives in memory only: {} {each} {} run again in their own process",
-                artifact.name,
-                names.join(", "),
-                graph.node(maker).name
-            );
-            all.push(notice("in-memory-only", text));
+        if !stand_in::is_one(store, content) {
+            continue;
         }
+        let each = match names.len() {
+            1 => "has",
+            _ => "each have",
+        };
+        let text = format!(
+            "{} lives in memory only: {} {each} {} run again in their own process",
+            artifact.name,
+            names.join(", "),
+            graph.node(maker).name
+        );
+        all.push(notice("in-memory-only", text));
     }
     let loaded = &graph.pipeline().loaded;
     let works = plan.count(Verdict::Run) + plan.count(Verdict::Maybe) > 0;

@@ -170,7 +170,10 @@ pub fn load(
         }
         .told()?,
     };
-    let asked = kedro::without_bytes(&told).map_err(unreadable)?;
+    let asked = match own.versions.is_empty() {
+        true => Vec::new(),
+        false => kedro::without_bytes(&told).map_err(unreadable)?,
+    };
     let around = Surroundings {
         definition: definition.clone(),
         env: source.env.clone(),

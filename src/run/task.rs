@@ -250,7 +250,7 @@ impl Shop<'_> {
             let Command::Task(task) = &node.command else {
                 continue;
             };
-            if task.saves.is_some() {
+            if task.saves.is_some() || task.beyond {
                 continue;
             }
             let inputs = node.inputs.iter().flat_map(|input| {

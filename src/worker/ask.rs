@@ -7,11 +7,15 @@ use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 /// More than this is no answer.
 const LONGEST: u64 = 1 << 20;
+/// Between two looks whether it has ended, once it has nothing more to say.
+const TICK: Duration = Duration::from_millis(2);
+/// How long is waited for the last of what it complains of.
+const LINGER: Duration = Duration::from_millis(300);
 
 /// What `sh -c COMMAND` prints, without white space at its ends.
 ///
@@ -36,54 +40,55 @@ pub fn ask(
         .spawn()
         .map_err(|error| format!("sh cannot be started: {error}"))?;
     let group = rustix::process::Pid::from_child(&child);
-    let (sender, receiver) = channel();
-    let (output, errors) = (child.stdout.take(), child.stderr.take());
-    std::thread::scope(|scope| {
-        let complaint = scope.spawn(move || {
-            let mut bytes = Vec::new();
-            // What it says after that is of no use, but must not block it.
-            if let Some(mut errors) = errors {
-                let _ = errors.by_ref().take(LONGEST).read_to_end(&mut bytes);
-                let _ = std::io::copy(&mut errors, &mut std::io::sink());
-            }
-            String::from_utf8_lossy(&bytes).into_owned()
-        });
-        scope.spawn(move || {
-            let mut bytes = Vec::new();
-            let read = output.map(|output| output.take(LONGEST + 1).read_to_end(&mut bytes));
-            // Nobody waits any more where it took too long.
-            let _ = sender.send(read.transpose().map(|_| bytes));
-        });
-        let said = receiver.recv_timeout(limit);
-        // Whatever is left of it holds the pipe open, and is not waited for.
-        if said.is_err() {
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    let until = Instant::now() + limit;
+    // What holds a pipe open for longer is left to these threads: nobody waits for it.
+    let (said, complaint) = (gathered(child.stdout.take()), gathered(child.stderr.take()));
+    let left = || until.saturating_duration_since(Instant::now());
+    let bytes = said.recv_timeout(left()).ok();
+    let ended = loop {
+        match child.try_wait().map_err(|error| error.to_string())? {
+            Some(ended) => break Some(ended),
+            None if left().is_zero() => break None,
+            None => std::thread::sleep(TICK),
         }
-        let ended = child.wait().map_err(|error| error.to_string())?;
-        let bytes = match said {
-            Err(_) => return Err(format!("it took more than {} s", limit.as_secs())),
-            Ok(read) => read.map_err(|error| error.to_string())?,
+    };
+    // It, or what it left behind.
+    let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    let (Some(bytes), Some(ended)) = (bytes, ended) else {
+        let _ = child.wait();
+        return Err(format!("it took more than {} s", limit.as_secs()));
+    };
+    if !ended.success() {
+        let text = complaint.recv_timeout(LINGER).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let last = match text.trim_end().lines().last() {
+            None | Some("") => "it said nothing",
+            Some(last) => last,
         };
-        if !ended.success() {
-            // What it left behind would hold that open.
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-            let text = complaint.join().unwrap_or_default();
-            let last = text.trim_end().lines().last().unwrap_or_default();
-            let last = if last.is_empty() {
-                "it said nothing"
-            } else {
-                last
-            };
-            return Err(format!("it failed ({ended}): {last}"));
+        return Err(format!("it failed ({ended}): {last}"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "what it printed is no text".to_owned())?;
+    match text.trim() {
+        "" => Err("it printed nothing".to_owned()),
+        _ if text.len() as u64 > LONGEST => Err("it printed more than 1 MiB".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// What comes out of a pipe, up to what is too much, once it has ended.
+fn gathered(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            let _ = pipe.by_ref().take(LONGEST + 1).read_to_end(&mut bytes);
+            // The rest is of no use, but must not block whoever writes it.
+            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
         }
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        let text = String::from_utf8(bytes).map_err(|_| "what it printed is no text".to_owned())?;
-        match text.trim() {
-            "" => Err("it printed nothing".to_owned()),
-            text if text.len() as u64 > LONGEST => Err("it printed more than 1 MiB".to_owned()),
-            text => Ok(text.to_owned()),
-        }
-    })
+        // Nobody listens any more where it took too long.
+        let _ = sender.send(bytes);
+    });
+    receiver
 }
 
 #[cfg(test)]
@@ -104,5 +109,10 @@ mod tests {
         assert!(asked("printf '\\377'", 10_000).is_err());
         let slow = asked("sleep 100 & sleep 100", 50).expect_err("it takes too long");
         assert!(slow.contains("took more"), "{slow}");
+        let silent = asked("exec >&-; sleep 100", 50).expect_err("it takes too long");
+        assert!(silent.contains("took more"), "{silent}");
+        // Nobody waits for what left its group.
+        let left = asked("setsid sleep 100 >/dev/null & echo there", 10_000);
+        assert_eq!(left, Ok("there".into()));
     }
 }
