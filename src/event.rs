@@ -151,6 +151,9 @@ pub enum Body {
         /// Kubeflow's word.
         state: State,
     },
+    /// What remotes were good for, at the end of a run that has some.
+    #[serde(rename = "remote.used")]
+    RemoteUsed(RemoteUse),
     /// Something the user should know; said once a run for each text.
     #[serde(rename = "notice")]
     Notice(Notice),
@@ -200,6 +203,27 @@ pub struct Started {
     /// Git commit, `+` appended where the tree has changes; empty outside git.
     #[serde(default)]
     pub commit: String,
+}
+
+/// `remote.used`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteUse {
+    /// By address: `read-write`, `read-only` or `unavailable`.
+    pub remotes: BTreeMap<String, String>,
+    /// Outcomes that were taken over.
+    pub fetched: u64,
+    /// Outcomes that were sent.
+    pub sent: u64,
+    /// Outcomes that were to be sent and were not.
+    pub unsent: u64,
+    /// Bytes that came.
+    pub downloaded: u64,
+    /// Bytes that went.
+    pub uploaded: u64,
+    /// Records that were not believed.
+    pub disbelieved: u64,
+    /// Faults, retries aside.
+    pub errors: u64,
 }
 
 /// `run.finished`.
@@ -479,6 +503,7 @@ impl Body {
             Body::ArtifactStored { .. } => "artifact.stored",
             Body::GroupStarted { .. } => "group.started",
             Body::GroupFinished { .. } => "group.finished",
+            Body::RemoteUsed(_) => "remote.used",
             Body::Notice(_) => "notice",
         }
     }

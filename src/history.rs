@@ -300,7 +300,11 @@ pub fn hits(frames: Option<Frames>) -> Vec<Hit> {
     let mut places: FxHashMap<String, usize> = FxHashMap::default();
     for event in written(frames) {
         let hit = match event.body {
-            Body::NodeHit(hit) => hit,
+            // What was taken over from elsewhere is here since.
+            Body::NodeHit(hit) => Hit {
+                fetched: false,
+                ..hit
+            },
             Body::NodeSucceeded(done) => done.into(),
             _ => continue,
         };

@@ -5,13 +5,16 @@
 //! order, and changes nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jalon_conf::pipeline::{ArtifactId, Cache, Command, Node, NodeId};
+use jalon_remote::{SLOTS, Slot};
 use jalon_store::action::{Derivation, PathEntry, PathSet, Place, Seen, strong_key};
 use jalon_store::content::Content;
 use jalon_store::digest::{ActionKey, WeakKey};
 use jalon_store::error::ReadError;
 use jalon_store::outcome::ActionRecord;
+use jalon_store::sealed::Shared;
 use jalon_store::tree::Entry;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -31,6 +34,8 @@ pub struct Judged {
     pub weak: WeakKey,
     /// The outcome, if one is known.
     pub found: Option<Arc<ActionRecord>>,
+    /// The same as a remote told it, where nobody knows it here.
+    pub far: Option<Arc<Shared>>,
     /// Project files that made it and are not declared.
     pub undeclared: Arc<Vec<String>>,
     /// Whether there is an outcome cannot be told before what this output holds is known.
@@ -356,7 +361,7 @@ impl<'a> Judge<'a> {
             let Content::Tree { digest, .. } = here else {
                 return None;
             };
-            let tree = self.sight.store.read_tree(&digest).ok()??;
+            let tree = self.sight.tree(&digest)?;
             Some(match *tree.get(name.as_bytes())? {
                 Entry::File {
                     digest,
@@ -411,6 +416,7 @@ impl<'a> Judge<'a> {
             weak: derivation.weak_key(),
             derivation: Arc::new(derivation),
             found: None,
+            far: None,
             undeclared: Arc::default(),
             unsettled: None,
             state,
@@ -426,6 +432,76 @@ impl<'a> Judge<'a> {
             }
         }
         Ok(judged)
+    }
+
+    /// Whether remotes may know what nobody knows here.
+    pub fn is_open(&self, id: NodeId, judged: &Judged) -> bool {
+        self.sight.remotes.is_some()
+            && judged.found.is_none()
+            && judged.state.is_some()
+            && is_cached(self.graph.node(id))
+    }
+
+    /// Asks the remotes for what nobody knows here. Waits for them.
+    ///
+    /// # Errors
+    /// The store cannot be read; a remote that does not answer knows nothing.
+    pub fn ask_far(
+        &self,
+        id: NodeId,
+        judged: &mut Judged,
+        values: Values<'_>,
+    ) -> Result<(), ReadError> {
+        let Some(remotes) = self.sight.remotes.filter(|_| self.is_open(id, judged)) else {
+            return Ok(());
+        };
+        let weak = judged.weak;
+        let here = self.sight.store.path_sets(&weak)?;
+        let mut slots = 0..SLOTS;
+        let mut known = here.iter().cloned().map(Arc::new);
+        // The sets that are known here first: they cost no question of their own.
+        let mut next = || {
+            known.next().or_else(|| {
+                slots
+                    .by_ref()
+                    .find_map(|number| match remotes.path_set(&weak, number) {
+                        Slot::Empty => Some(None),
+                        Slot::Unusable => None,
+                        Slot::Set(set) if here.contains(&set) => None,
+                        Slot::Set(set) => Some(Some(set)),
+                    })?
+            })
+        };
+        while let Some(set) = next() {
+            let observed = match self.see(&set, values) {
+                Ok(observed) => observed,
+                Err(unsettled) => {
+                    judged.unsettled = judged.unsettled.or(unsettled);
+                    continue;
+                }
+            };
+            let Some(shared) = remotes.outcome(&strong_key(&weak, &observed)) else {
+                continue;
+            };
+            if self.answers(id, &shared.record) {
+                judged.found = Some(Arc::new(shared.record.clone()));
+                judged.undeclared = undeclared(&observed).into();
+                judged.far = Some(shared);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the remotes which record names what a node gave: some of them have to know.
+    pub fn note(&self, judged: &Judged) {
+        let (Some(remotes), Some(record)) = (self.sight.remotes, &judged.found) else {
+            return;
+        };
+        let outputs = record.outcome.outputs.iter();
+        let contents: Vec<Content> = outputs.map(|output| output.content).collect();
+        let took = Duration::from_millis(record.outcome.cost.wall_ms);
+        remotes.note(&record.key, &contents, took);
     }
 
     /// The newest outcome under a weak key that still holds.

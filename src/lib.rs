@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod ambient;
+pub mod commit;
 pub mod compare;
 pub mod event;
 pub mod explain;

@@ -3,6 +3,8 @@
 //! A node that must run gives values that nobody knows yet; what depends on them is *maybe* (early cutoff
 //! may spare it), never "unchanged". Reads the store and the project; changes nothing.
 
+mod far;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -111,6 +113,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
         .map(|source| source.map(Some))
         .collect();
     let mut ahead = ahead(inputs);
+    far::ask_for_targets(inputs, &ahead);
     let mut schedule: Schedule<'_, Option<Content>> =
         Schedule::new(graph, &inputs.selection.selected, values);
     while let Some(step) = schedule.next(u32::MAX, |_| true) {
@@ -121,7 +124,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
             }
             // Nobody knows what it will give.
             Step::Start(node) => {
-                if plan.verdicts[node.0 as usize] == Verdict::Hit {
+                if plan.verdicts[node.0 as usize].is_hit() {
                     // It was not judged as one that runs, so nobody asked for the bytes of its inputs yet.
                     let reads: Vec<ArtifactId> = graph.reads(node).collect();
                     let needed = known_and_gone(inputs, &schedule, &reads);
@@ -186,6 +189,10 @@ fn ahead(inputs: &Inputs<'_>) -> Vec<Option<Ahead>> {
             .with_min_len(LEAST)
             .map(|node| (node, judge_ahead(graph, judge, &values, node)))
             .collect();
+        let judged = match judge.sight.remotes {
+            Some(_) => far::ask(judge, &values, judged),
+            None => judged,
+        };
         for (node, found) in judged {
             let record = found.as_ref().and_then(|ahead| ahead.judged.found.as_ref());
             let outputs = record
@@ -265,8 +272,13 @@ fn judge(
     let values = |artifact: ArtifactId| schedule.value(artifact).copied().flatten();
     let judged = match ahead.filter(|ahead| ahead.stands(&known, &values)) {
         Some(ahead) => ahead.judged,
-        None => inputs.judge.judge(node, &known, &values)?,
+        None => {
+            let mut judged = inputs.judge.judge(node, &known, &values)?;
+            inputs.judge.ask_far(node, &mut judged, &values)?;
+            judged
+        }
     };
+    inputs.judge.note(&judged);
     if let (Some(artifact), None, None) = (judged.unsettled, &judged.found, always(inputs, node)) {
         let what = graph.artifact(artifact).name.to_string();
         plan.verdicts[at] = Verdict::Maybe;
@@ -277,7 +289,10 @@ fn judge(
     }
     match (&judged.found, always(inputs, node)) {
         (Some(record), None) => {
-            plan.verdicts[at] = Verdict::Hit;
+            plan.verdicts[at] = match judged.far {
+                Some(_) => Verdict::HitRemote,
+                None => Verdict::Hit,
+            };
             plan.reasons[at] = None;
             plan.hits.push(node);
             let outputs: Vec<Content> = record
@@ -451,6 +466,16 @@ fn gone(inputs: &Inputs<'_>, reads: &[ArtifactId], contents: &[&Content]) -> Vec
 
 /// Whether an artifact's bytes can be had without running anything.
 pub fn is_there(inputs: &Inputs<'_>, artifact: ArtifactId, content: &Content) -> bool {
+    is_here(inputs, artifact, content)
+        || inputs
+            .judge
+            .sight
+            .remotes
+            .is_some_and(|remotes| remotes.has(&[*content]) == [true])
+}
+
+/// Whether an artifact's bytes are in the project or in the store.
+pub fn is_here(inputs: &Inputs<'_>, artifact: ArtifactId, content: &Content) -> bool {
     let path = &inputs.graph.artifact(artifact).path;
     inputs.store.has_content(content)
         || matches!(inputs.workspace.current(path), Ok(Some(current)) if current == *content)

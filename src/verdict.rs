@@ -20,6 +20,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether the outcome is known, here or elsewhere.
+    pub fn is_hit(self) -> bool {
+        matches!(self, Verdict::Hit | Verdict::HitRemote)
+    }
+
     /// The word used in JSON and on screens.
     pub fn word(self) -> &'static str {
         match self {

@@ -333,14 +333,33 @@ pub struct ReportArgs {
 #[derive(Debug, Subcommand)]
 pub enum CacheVerb {
     /// What the store holds
-    Stats,
+    Stats {
+        /// Of the remotes: whether they answer, and what they are
+        #[arg(long)]
+        remote: bool,
+    },
     /// Read everything and compare it with its name; damaged things are set aside
-    Verify,
-    /// Push to the remote store
-    Push,
-    /// Pull from the remote store
-    Pull,
-    /// Make a signing key
+    Verify {
+        /// On the remotes: whether the results of the last run are there, whole and believed
+        #[arg(long)]
+        remote: bool,
+    },
+    /// Send results to the remotes: those of the last run, of a run, of artifacts with all before them
+    Push {
+        /// Runs, artifacts or nodes; none means the last run
+        #[arg(value_name = "RUN|TARGET")]
+        what: Vec<String>,
+        /// Everything that runs which are kept refer to
+        #[arg(long, conflicts_with = "what")]
+        all: bool,
+    },
+    /// Fetch results from the remotes: those that a run of the targets would find there
+    Pull {
+        /// As for `jalon run`
+        #[arg(value_name = "TARGET")]
+        targets: Vec<String>,
+    },
+    /// Make a key to sign with what is pushed
     Keygen,
 }
 

@@ -3,6 +3,7 @@
 mod args;
 mod complain;
 mod exit;
+mod far;
 mod out;
 mod record;
 mod session;

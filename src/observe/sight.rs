@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use jalon_conf::pipeline::ArtifactId;
+use jalon_remote::Remotes;
 use jalon_store::LocalStore;
 use jalon_store::action::{Access, PathEntry, PathKind, Place, Seen, listing_digest};
 use jalon_store::content::Content;
@@ -45,6 +46,8 @@ pub struct Sight<'a> {
     pub workspace: &'a Workspace,
     /// The store, for what lies in outputs that are trees.
     pub store: &'a LocalStore,
+    /// Where else outputs may lie.
+    pub remotes: Option<&'a Remotes>,
     /// Whose a path is.
     pub territory: Territory,
     /// Where things are on this machine.
@@ -84,6 +87,18 @@ impl crate::worker::observed::Look for Bytes {
 }
 
 impl<'a> Sight<'a> {
+    /// The same, with what lies on remotes.
+    #[must_use]
+    pub fn reaching(self, remotes: Option<&'a Remotes>) -> Sight<'a> {
+        Sight { remotes, ..self }
+    }
+
+    /// A tree, from wherever it can be had.
+    pub(crate) fn tree(&self, digest: &TreeDigest) -> Option<Tree> {
+        let here = self.store.read_tree(digest).ok()?;
+        here.or_else(|| self.remotes?.tree(digest))
+    }
+
     /// Eyes that have seen nothing yet.
     pub fn new(
         graph: &Graph,
@@ -108,6 +123,7 @@ impl<'a> Sight<'a> {
         );
         Sight {
             workspace,
+            remotes: None,
             store,
             territory: Territory::new(graph),
             programs: Programs::new(&rules.root, variable("PATH"), store, workspace.cache()),
@@ -264,7 +280,7 @@ impl<'a> Sight<'a> {
             .split(|&byte| byte == b'/')
             .filter(|part| !part.is_empty());
         while let Some(part) = parts.next() {
-            let tree = self.store.read_tree(&at).ok()??;
+            let tree = self.tree(&at)?;
             match tree.get(part) {
                 None => return Some(Seen::Absent),
                 Some(Entry::Directory { digest, .. }) => at = *digest,
@@ -287,7 +303,7 @@ impl<'a> Sight<'a> {
         }
         Some(match access {
             Access::Content => Seen::Directory(at),
-            Access::Listing => listing(&self.store.read_tree(&at).ok()??),
+            Access::Listing => listing(&self.tree(&at)?),
             _ => Seen::Exists(PathKind::Directory),
         })
     }

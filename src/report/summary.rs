@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::event::{Counts, Made, Notice, Planned, Problem, Started, State, Status, Traced};
+use crate::event::{
+    Counts, Made, Notice, Planned, Problem, RemoteUse, Started, State, Status, Traced,
+};
 use crate::verdict::Reason;
 
 /// Where a node stands.
@@ -237,6 +239,8 @@ pub struct Summary {
     pub started: Option<Started>,
     /// What was planned.
     pub planned: Option<Planned>,
+    /// What remotes were good for, where there are some.
+    pub remote: Option<RemoteUse>,
     /// When it started, milliseconds since the Unix epoch.
     pub at: u64,
     /// The last that was heard of it, milliseconds since the Unix epoch.
@@ -260,6 +264,9 @@ impl Summary {
         });
         if !self.ended {
             value["ended"] = false.into();
+        }
+        if let Some(remote) = &self.remote {
+            value["remote"] = json!(remote);
         }
         if let Some(error) = &self.error {
             value["error"] = json!({"code": error.code, "message": error.message, "help": error.help, "spans": []});

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::event::{
-    Body, Counts, Event, Failed, Finished, Hit, Notice, Planned, Problem, Sink, Started, State,
-    Status, Succeeded,
+    Body, Counts, Event, Failed, Finished, Hit, Notice, Planned, Problem, RemoteUse, Sink, Started,
+    State, Status, Succeeded,
 };
 use crate::graph::Graph;
 
@@ -101,6 +101,7 @@ struct Fold {
     started: Option<Started>,
     planned: Option<Planned>,
     finished: Option<Finished>,
+    remote: Option<RemoteUse>,
 }
 
 impl Fold {
@@ -162,6 +163,7 @@ impl Fold {
             Body::GroupStarted { group } => drop(self.groups.insert(group.clone(), State::Unknown)),
             Body::GroupFinished { group, state } => drop(self.groups.insert(group.clone(), *state)),
             Body::Notice(notice) => self.notices.push(notice.clone()),
+            Body::RemoteUsed(used) => self.remote = Some(used.clone()),
             Body::RunReused(_)
             | Body::NodeOverdue { .. }
             | Body::NodeOutput { .. }
@@ -275,6 +277,7 @@ impl Fold {
             error: error.cloned(),
             started: self.started.clone(),
             planned: self.planned.clone(),
+            remote: self.remote.clone(),
             at: self.at,
             until: self.until,
         }

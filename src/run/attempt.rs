@@ -6,11 +6,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use jalon_conf::Value;
 use jalon_conf::pipeline::{Artifact, ArtifactId, Command, Isolation, Node, NodeId};
+use jalon_remote::Remotes;
 use jalon_store::LocalStore;
 use jalon_store::content::Content;
 use jalon_store::digest::BlobDigest;
@@ -64,6 +65,10 @@ pub struct Shop<'a> {
     pub machine: &'a Machine,
     /// The store.
     pub store: &'a LocalStore,
+    /// Stores elsewhere.
+    pub remotes: Option<&'a Remotes>,
+    /// Whether the project's tree has no uncommitted changes, once somebody asked.
+    pub clean: OnceLock<Option<bool>>,
     /// The project's files.
     pub workspace: &'a Workspace,
     /// The judge, for a second look once the action is ours.
@@ -196,7 +201,7 @@ impl Shop<'_> {
             if matches!(self.workspace.held(artifact), Ok(Some(held)) if held == content) {
                 continue;
             }
-            if !self.store.has_content(&content) {
+            if !self.bring(&content) {
                 let mut needed = job.inputs.iter().chain(&of_others);
                 let is_needed = needed.any(|(input, _)| *input == id);
                 if is_needed { &mut gone } else { &mut absent }.push(id);
@@ -223,6 +228,14 @@ impl Shop<'_> {
             }
         }
         Ok(absent)
+    }
+
+    /// Whether a content's bytes are in the store; they are fetched where that is worth it.
+    fn bring(&self, content: &Content) -> bool {
+        self.store.has_content(content)
+            || self
+                .remotes
+                .is_some_and(|remotes| remotes.bring(content, false))
     }
 
     /// Puts an artifact where who reads it looks for it.

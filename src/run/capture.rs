@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jalon_conf::pipeline::{Keep, Node, Output};
+use jalon_remote::Parcel;
 use jalon_store::action::{Derivation, Field, PathEntry, Seen, strong_key};
 use jalon_store::digest::BlobDigest;
 use jalon_store::error::{IngestError, WriteError};
@@ -14,6 +15,7 @@ use super::attempt::{Job, Ran, Shop};
 use super::failure::Failure;
 use super::observed::paths;
 use crate::action::{content_value, field};
+use crate::commit;
 use crate::judge::is_cached;
 use crate::observe::Folded;
 use crate::worker::process::Ended;
@@ -149,6 +151,7 @@ impl Shop<'_> {
         let attestation = Attestation {
             traced: folded.traced,
             host_bound: folded.host_bound,
+            clean: self.clean(),
             notes,
             ..Attestation::default()
         };
@@ -184,7 +187,8 @@ impl Shop<'_> {
                 Some(why) => Err(why),
                 None => self
                     .put(job, derivation, node, &mut record, observed.clone())
-                    .and_then(|()| self.put_settled(job, node, &record, observed)),
+                    .and_then(|()| self.put_settled(job, node, &record, observed))
+                    .inspect(|()| self.share(&record)),
             }
         });
         Ran {
@@ -193,6 +197,31 @@ impl Shop<'_> {
             recorded: matches!(kept, Some(Ok(()))),
             unkept: kept.and_then(Result::err),
             undeclared,
+        }
+    }
+
+    /// Whether the tree has no uncommitted changes, where somebody elsewhere will want to know.
+    fn clean(&self) -> Option<bool> {
+        self.remotes.filter(|remotes| remotes.pushes())?;
+        *self.clean.get_or_init(|| {
+            let artifacts = self.graph().pipeline().artifacts.iter();
+            let made = artifacts.filter(|artifact| artifact.producer.is_some());
+            commit::is_clean(
+                &self.project.root,
+                made.map(|artifact| artifact.path.as_str()),
+            )
+        })
+    }
+
+    /// Sends an outcome where others will find it.
+    fn share(&self, record: &ActionRecord) {
+        let Some(remotes) = self.remotes.filter(|remotes| remotes.pushes()) else {
+            return;
+        };
+        // What cannot be read back was not kept.
+        if let Ok(Some(shared)) = self.store.share(record.clone()) {
+            let set = shared.path_set();
+            remotes.push(Parcel { shared, set });
         }
     }
 

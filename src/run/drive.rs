@@ -11,6 +11,7 @@ use jalon_store::content::Content;
 use jalon_store::error::ReadError;
 
 use super::attempt::{Done, Job, Shop};
+use super::carry::Carriers;
 use super::resources::Pools;
 use super::{Message, Options};
 use crate::event::{self, Body, Problem};
@@ -24,9 +25,9 @@ use crate::verdict::Reason;
 /// The loop and what it knows.
 pub struct Drive<'r, 's> {
     pub(super) shop: &'r Shop<'s>,
-    inputs: &'r plan::Inputs<'r>,
+    pub(super) inputs: &'r plan::Inputs<'r>,
     plan: &'r Plan,
-    options: &'r Options,
+    pub(super) options: &'r Options,
     pub(super) history: &'r History<'r>,
     pub(super) schedule: Schedule<'r, Content>,
     pub(super) judged: Vec<Option<Judged>>,
@@ -36,6 +37,8 @@ pub struct Drive<'r, 's> {
     failed: bool,
     error: Option<Problem>,
     interrupted: bool,
+    /// Hits whose bytes are asked for, on their way.
+    pub(super) carriers: Option<Carriers>,
 }
 
 struct Running {
@@ -99,6 +102,7 @@ impl<'r, 's> Drive<'r, 's> {
             failed: false,
             error: None,
             interrupted: false,
+            carriers: shop.remotes.map(|_| Carriers::new()),
         }
     }
 
@@ -128,12 +132,13 @@ impl<'r, 's> Drive<'r, 's> {
                     self.schedule.halt();
                     broken = Some(error);
                 }
-                if self.schedule.running() == 0 {
+                if self.schedule.running() == 0 && (broken.is_some() || !self.is_fetching()) {
                     break;
                 }
                 self.listen(receiver);
             }
             drop(jobs);
+            self.carriers = None;
         });
         match broken {
             Some(error) => Err(error),
@@ -168,7 +173,13 @@ impl<'r, 's> Drive<'r, 's> {
                 return Ok(());
             };
             match step {
-                Step::Judge(node) => self.judge(node)?,
+                Step::Judge(node) => {
+                    self.judge(node)?;
+                    if let (Some(carriers), Some(remotes)) = (&mut self.carriers, self.shop.remotes)
+                    {
+                        carriers.call(scope, remotes, sender);
+                    }
+                }
                 Step::Start(node) => {
                     let Some(job) = self.job(node) else { continue };
                     self.pools.take(&graph.node(node).resources);
@@ -218,9 +229,12 @@ impl<'r, 's> Drive<'r, 's> {
             Some(judged) => judged,
             None => {
                 let values = |artifact: ArtifactId| self.schedule.value(artifact).copied();
-                self.inputs.judge.judge(node, &known, &values)?
+                let mut judged = self.inputs.judge.judge(node, &known, &values)?;
+                self.inputs.judge.ask_far(node, &mut judged, &values)?;
+                judged
             }
         };
+        self.inputs.judge.note(&judged);
         let always = plan::always(self.inputs, node);
         if let (Some(record), None) = (judged.found.clone(), &always) {
             let outputs: Vec<Content> = record
@@ -237,7 +251,14 @@ impl<'r, 's> Drive<'r, 's> {
                 );
                 self.schedule.remake(node);
             } else {
-                self.hit(node, &record, judged.undeclared.to_vec());
+                self.take_over(&judged);
+                self.hit(
+                    node,
+                    &record,
+                    judged.undeclared.to_vec(),
+                    judged.far.is_some(),
+                );
+                self.bring(node, &outputs);
             }
         } else {
             let values = |artifact: ArtifactId| self.schedule.value(artifact).copied();
@@ -272,7 +293,7 @@ impl<'r, 's> Drive<'r, 's> {
         }
     }
 
-    fn queued(&self, node: NodeId, reason: Reason) {
+    pub(super) fn queued(&self, node: NodeId, reason: Reason) {
         let node = self.graph().node(node).name.to_string();
         self.shop.bus.emit(Body::NodeQueued { node, reason });
     }
@@ -329,9 +350,13 @@ impl<'r, 's> Drive<'r, 's> {
     fn listen(&mut self, receiver: &Receiver<Message>) {
         match receiver.recv_timeout(Duration::from_secs(1)) {
             Ok(Message::Done(node, done)) => self.done(node, *done),
+            Ok(Message::Brought(node, came)) => self.brought(node, came),
             Ok(Message::Interrupt) => {
                 self.interrupted = true;
                 self.schedule.halt();
+                if let Some(remotes) = self.shop.remotes {
+                    remotes.stop_fetching();
+                }
             }
             Err(RecvTimeoutError::Timeout) => {}
             // The control keeps a sender, so this cannot be; should it be, what runs still reports.
@@ -374,7 +399,7 @@ impl<'r, 's> Drive<'r, 's> {
                         .map(|output| output.content)
                         .collect(),
                 );
-                self.hit(node, &record, undeclared);
+                self.hit(node, &record, undeclared, false);
             }
             Done::Missing(gone) => {
                 for &artifact in &gone {

@@ -7,9 +7,12 @@ pub mod attempt;
 mod bus;
 mod call;
 mod capture;
+mod carry;
 mod checkpoint;
 mod drive;
 mod failure;
+mod far;
+mod fetched;
 mod finally;
 mod finish;
 mod hooks;
@@ -26,9 +29,10 @@ mod tell;
 use std::fmt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
+use jalon_remote::Remotes;
 use jalon_store::LocalStore;
 use jalon_store::error::ReadError;
 
@@ -92,6 +96,8 @@ pub struct Setting<'a> {
     pub machine: &'a Machine,
     /// The store.
     pub store: &'a Arc<LocalStore>,
+    /// Stores elsewhere, if there are any.
+    pub remotes: Option<&'a Remotes>,
     /// The project's files, publishable.
     pub workspace: &'a Workspace,
     /// The machine's part of all keys.
@@ -133,6 +139,8 @@ pub enum RunError {
     Unequipped(Vec<preflight::Lack>),
     /// The store cannot be read.
     Store(ReadError),
+    /// A remote without which nothing is to be done.
+    Remote(String),
     /// No descriptor or thread to be had.
     System(std::io::Error),
 }
@@ -150,6 +158,7 @@ impl fmt::Display for RunError {
                 write!(f, "secrets or programs that are missing: {}", all.len())
             }
             RunError::Store(error) => error.fmt(f),
+            RunError::Remote(error) => f.write_str(error),
             RunError::System(error) => error.fmt(f),
         }
     }
@@ -163,12 +172,15 @@ impl From<ReadError> for RunError {
     }
 }
 
+pub use far::UNAVAILABLE as REMOTE_UNAVAILABLE;
 pub use preflight::Lack;
 pub use repeats::{Repeated, Repeats};
 
 /// What workers and signals tell the coordinator.
 enum Message {
     Done(NodeId, Box<Done>),
+    /// Bytes of a hit that are asked for came, or did not.
+    Brought(NodeId, bool),
     Interrupt,
 }
 
@@ -239,13 +251,17 @@ impl Run {
     ) -> Result<Ended, RunError> {
         setting.witnesses.mark();
         let began = Instant::now();
+        if let Some(remotes) = setting.remotes {
+            far::require(remotes)?;
+        }
         let project = setting.project;
         let graph = &project.graph;
         let beyond = resources::beyond(graph, &options.selection.selected, setting.machine);
         if !beyond.is_empty() {
             return Err(RunError::Beyond(beyond));
         }
-        let sight = Sight::new(graph, setting.machine, setting.workspace, setting.store);
+        let sight = Sight::new(graph, setting.machine, setting.workspace, setting.store)
+            .reaching(setting.remotes);
         let selected = &options.selection.selected;
         let observations = judge::observe(graph, selected, &sight, setting.ambient.clone())
             .map_err(RunError::Unobserved)?;
@@ -305,6 +321,8 @@ impl Run {
             project,
             machine: setting.machine,
             store: setting.store,
+            remotes: setting.remotes,
+            clean: OnceLock::new(),
             workspace: setting.workspace,
             judge: &judge,
             bus: &bus,
@@ -373,6 +391,12 @@ impl Run {
                 "not-kept",
                 format!("what ran may not survive a power cut: {problem}"),
             );
+        }
+        if let Some(remotes) = setting.remotes
+            && let Some(problem) = far::finish(remotes, &bus, &self.control.cancel)
+        {
+            failed = true;
+            error.get_or_insert(problem);
         }
         let status = |failed: bool| match (interrupted, failed) {
             (true, _) => Status::Interrupted,

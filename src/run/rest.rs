@@ -114,7 +114,8 @@ pub fn rehearse(
     setting.store.refresh()?;
     let selected = &options.selection.selected;
     // Eyes that have seen nothing yet, so that every look is taken again.
-    let sight = Sight::new(graph, setting.machine, setting.workspace, setting.store);
+    let sight = Sight::new(graph, setting.machine, setting.workspace, setting.store)
+        .reaching(setting.remotes);
     let observed = judge::observe(graph, selected, &sight, setting.ambient.clone());
     let Ok(observations) = observed else {
         return Ok(None);

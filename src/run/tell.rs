@@ -64,13 +64,19 @@ impl Drive<'_, '_> {
         );
     }
 
-    pub(super) fn hit(&mut self, node: NodeId, record: &ActionRecord, undeclared: Vec<String>) {
+    pub(super) fn hit(
+        &mut self,
+        node: NodeId,
+        record: &ActionRecord,
+        undeclared: Vec<String>,
+        fetched: bool,
+    ) {
         let graph = self.graph();
         self.shop.bus.emit(Body::NodeHit(event::Hit {
             node: graph.node(node).name.to_string(),
             key: record.key.to_string(),
             saved_seconds: record.outcome.cost.wall_ms as f64 / 1000.0,
-            fetched: false,
+            fetched,
             traced: traced(record),
             undeclared,
             outputs: made(graph, node, record),

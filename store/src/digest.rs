@@ -230,6 +230,10 @@ pub mod context {
     pub const ACTION_KEY: &str = "jalon 1 action key";
     /// A directory listing.
     pub const LISTING: &str = "jalon 1 listing";
+    /// What is signed of what travels.
+    pub const SEAL: &str = "jalon 1 sealed record";
+    /// Where path sets lie on a remote.
+    pub const SLOT: &str = "jalon 1 path set slot";
     /// What a settled run was asked.
     pub const QUESTION: &str = "jalon 1 settled question";
     /// What is remembered of a settled run.

@@ -15,7 +15,9 @@ mod local;
 mod materialise;
 pub mod outcome;
 pub mod pin;
+mod receive;
 pub mod record;
+pub mod sealed;
 pub mod tree;
 
 pub use fsck::VerifyReport;
@@ -23,3 +25,4 @@ pub use gc::{GcPolicy, GcReport, GcRoots, Stats};
 pub use ingest::digest_path;
 pub use local::{Flight, Frames, Glance, LocalStore, Mode, TraceInfo, TraceWriter};
 pub use materialise::{LinkMode, can_reflink};
+pub use receive::{Incoming, Received, Scratch};

@@ -65,6 +65,18 @@ pub struct Attestation {
     pub confirmed: u32,
     /// What else is to be said: which exemptions applied.
     pub notes: Vec<String>,
+    /// Where it came from, if it was not made here. Said by who took it over, never by who made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// From where an outcome was taken over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The remote, without what gives access to it.
+    pub remote: String,
+    /// The key that vouched for it, in its printed form, if one that is trusted did.
+    pub signer: Option<String>,
 }
 
 /// Where and when an outcome was made.

@@ -155,6 +155,7 @@ fn action() -> ActionRecord {
             clean: Some(false),
             confirmed: 2,
             notes: vec!["undeclared: /etc/hosts".into()],
+            origin: None,
         },
         made: Made {
             at_ms: 1_700_000_000_000,

@@ -39,6 +39,7 @@ fn action(number: u8) -> ActionRecord {
             clean: Some(false),
             confirmed: 3,
             notes: vec!["note".into()],
+            origin: None,
         },
         made: Made {
             at_ms: 5,

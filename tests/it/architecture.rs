@@ -4,21 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A crate's name for messages, its sources, and its manifest.
-const CRATES: [(&str, &str, &str); 4] = [
+const CRATES: [(&str, &str, &str); 5] = [
     ("jalon", "src", "Cargo.toml"),
     ("jalon-closure", "closure/src", "closure/Cargo.toml"),
     ("jalon-conf", "conf/src", "conf/Cargo.toml"),
+    (
+        "jalon-remote",
+        "store/remote/src",
+        "store/remote/Cargo.toml",
+    ),
     ("jalon-store", "store/src", "store/Cargo.toml"),
 ];
 
 /// Packages that are language rather than tool: their names stand wherever a type is declared or a value built.
-const EVERYWHERE: [&str; 6] = [
+const EVERYWHERE: [&str; 11] = [
     "serde",
     "serde_json",
     "rustc_hash",
     "rayon",
     "rustix",
     "libc",
+    "async_trait",
+    "bytes",
+    "futures_util",
+    "tokio",
+    "url",
 ];
 
 /// Lines of a file without its unit tests.
@@ -219,7 +229,9 @@ fn names_crate(code: &str, name: &str) -> bool {
 fn conf_and_store_never_meet() {
     let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
     assert!(!read("conf/Cargo.toml").contains("jalon-store"));
-    assert!(!read("store/Cargo.toml").contains("jalon-conf"));
+    for manifest in ["store/Cargo.toml", "store/remote/Cargo.toml"] {
+        assert!(!read(manifest).contains("jalon-conf"), "{manifest}");
+    }
 }
 
 #[test]

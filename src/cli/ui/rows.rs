@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use jalon::event::{Body, Counts, Event, Failed, Finished, Planned, Status, Succeeded};
+use jalon::event::{Body, Counts, Event, Failed, Finished, Planned, RemoteUse, Status, Succeeded};
 use jalon::report::words;
 
 use super::style::{Style, cut, line, pad, width};
@@ -32,6 +32,8 @@ pub struct Rows {
     columns: Option<usize>,
     reasons: HashMap<String, String>,
     hits: Vec<(String, f64)>,
+    fetched: Vec<(String, f64)>,
+    used: Option<RemoteUse>,
     failed: Option<String>,
     out: Vec<String>,
 }
@@ -46,6 +48,8 @@ impl Rows {
             columns: None,
             reasons: HashMap::new(),
             hits: Vec::new(),
+            fetched: Vec::new(),
+            used: None,
             failed: None,
             out: Vec::new(),
         }
@@ -68,8 +72,17 @@ impl Rows {
             Body::NodeQueued { node, reason } => {
                 self.reasons.insert(node.clone(), reason.line());
             }
-            Body::NodeHit(hit) => self.hits.push((hit.node.clone(), hit.saved_seconds)),
-            Body::RunReused(reused) => self.reused(reused.nodes, reused.saved_seconds),
+            Body::NodeHit(hit) => {
+                let told = (hit.node.clone(), hit.saved_seconds);
+                let hits = if hit.fetched {
+                    &mut self.fetched
+                } else {
+                    &mut self.hits
+                };
+                hits.push(told);
+            }
+            Body::RemoteUsed(used) => self.used = Some(used.clone()),
+            Body::RunReused(reused) => self.all_known("reused", reused.nodes, reused.saved_seconds),
             Body::NodeSucceeded(done) => self.succeeded(done),
             Body::NodeFailed(failed) => self.failure(failed),
             Body::NodeRetrying {
@@ -162,12 +175,18 @@ impl Rows {
     /// Reused nodes are told when something else is, or at the end.
     fn tell_hits(&mut self) {
         let hits = std::mem::take(&mut self.hits);
+        self.tell_known("reused", &hits);
+        let fetched = std::mem::take(&mut self.fetched);
+        self.tell_known("remote", &fetched);
+    }
+
+    fn tell_known(&mut self, word: &str, hits: &[(String, f64)]) {
         if self.quiet || hits.is_empty() {
             return;
         }
-        let word = self.style.good("reused");
         if is_each_told(self.verbose, hits.len() as u64) {
-            for (node, saved) in &hits {
+            let word = self.style.good(word);
+            for (node, saved) in hits {
                 let why = if *saved > 0.0 {
                     format!("saved {}", words::duration(*saved))
                 } else {
@@ -177,18 +196,19 @@ impl Rows {
             }
         } else {
             let saved = words::total(hits.iter().map(|(_, saved)| *saved));
-            self.reused(hits.len() as u64, saved);
+            self.all_known(word, hits.len() as u64, saved);
         }
     }
 
-    fn reused(&mut self, nodes: u64, saved: f64) {
+    fn all_known(&mut self, word: &str, nodes: u64, saved: f64) {
         if self.quiet {
             return;
         }
-        let word = self.style.good("reused");
         let count = words::count(nodes, "node");
+        let how = if word == "remote" { "fetched" } else { word };
         self.say(format!(
-            "{word}  {count} reused, {} saved",
+            "{}  {count} {how}, {} saved",
+            self.style.good(word),
             words::duration(saved)
         ));
     }
@@ -268,6 +288,8 @@ impl Rows {
         if !(self.quiet && end.status == Status::Succeeded) {
             let time = words::duration(end.seconds);
             self.say(format!("{word}: {} in {time}{saved}", outcome(&end.counts)));
+            let used = self.used.take().and_then(|used| of_remotes(&used));
+            used.into_iter().for_each(|text| self.say(text));
         }
         match (end.status, &self.failed, &end.error) {
             (Status::Failed, Some(node), _) => self.say(format!(
@@ -285,6 +307,34 @@ impl Rows {
             self.say(format!("{}  {}", self.style.dim(&line(node)), line(text)));
         }
     }
+}
+
+/// `  remote: 3 sent (1.2 MiB), 2 fetched (4.0 KiB)`, where there is something to tell.
+fn of_remotes(used: &RemoteUse) -> Option<String> {
+    let mut parts = Vec::new();
+    if used.fetched + used.downloaded > 0 {
+        let size = words::size(used.downloaded);
+        parts.push(format!("{} fetched ({size})", used.fetched));
+    }
+    if used.sent > 0 {
+        parts.push(format!(
+            "{} sent ({})",
+            used.sent,
+            words::size(used.uploaded)
+        ));
+    }
+    if used.unsent > 0 {
+        parts.push(format!("{} not sent", used.unsent));
+    }
+    if used.disbelieved > 0 {
+        parts.push(format!("{} not believed", used.disbelieved));
+    }
+    let others = used
+        .remotes
+        .iter()
+        .filter(|(_, mode)| *mode == "unavailable");
+    parts.extend(others.map(|(name, mode)| format!("{name} {mode}")));
+    (!parts.is_empty()).then(|| format!("  remote: {}", parts.join(", ")))
 }
 
 /// `3 ran, 2 reused`.

@@ -47,7 +47,7 @@ fn a_run_in_rows() {
 9 nodes: 2 to reuse, up to 7 to run, about 1 min 35 s of work
 note    reads are not observed: a file that a node reads without declaring it is not seen to change
 reused  prepare                              saved 12.5s
-reused  split                                saved 3.2s
+remote  split                                saved 3.2s
 ran     特徴量                         2.0s  code src/特徴.py: cccccccccc → dddddddddd; same result as before
 retry   train[mlp,1]                         attempt 1: exit code 75; again in 1.0s
 slow    train[mlp,1]                         17.0s so far, took 8.0s before

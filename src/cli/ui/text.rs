@@ -52,7 +52,7 @@ pub fn plan_text(common: &Common, report: &PlanReport) -> String {
     let (run, maybe, hit) = (
         report.count(Verdict::Run),
         report.count(Verdict::Maybe),
-        report.count(Verdict::Hit),
+        report.count(Verdict::Hit) + report.count(Verdict::HitRemote),
     );
     text += &match (run, maybe) {
         (0, 0) => format!("nothing to run: {} to reuse\n", words::count(hit, "node")),

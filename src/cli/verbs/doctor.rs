@@ -105,6 +105,31 @@ pub fn doctor(common: &Common) -> Result<u8, Failure> {
                 "copies"
             };
             say("laying files out", true, found.to_owned(), "");
+            let help = "results are made here instead: check the address, the network and what gives access";
+            match session.remotes(common.offline, None) {
+                Err(failure) => {
+                    let first = failure.problems.first();
+                    let message = first.map(|problem| problem.message.clone());
+                    say("remote store", false, message.unwrap_or_default(), help);
+                }
+                Ok(None) => say("remote store", true, "none".to_owned(), ""),
+                Ok(Some(remotes)) => {
+                    for (name, said) in remotes.greet() {
+                        let (fine, found) = match said {
+                            Ok(what) => (true, format!("{name}: {what}")),
+                            Err(fault) => (false, format!("{name}: {fault}")),
+                        };
+                        say("remote store", fine, found, help);
+                    }
+                    let keys = crate::cli::far::own_keys()?;
+                    let found = match keys.first() {
+                        Some(key) => format!("what is pushed is signed: {}", key.public()),
+                        None => "what is pushed is not signed".to_owned(),
+                    };
+                    let help = "`jalon cache keygen` makes a key, so that others can tell who computed what";
+                    say("signing", !keys.is_empty(), found, help);
+                }
+            }
         }
         Err(failure) => {
             let message = failure
@@ -137,12 +162,6 @@ pub fn doctor(common: &Common) -> Result<u8, Failure> {
         python.is_some(),
         python.unwrap_or_else(|| "not found".into()),
         "only nodes that call it need it",
-    );
-    say(
-        "remote store",
-        false,
-        "not in this version".to_owned(),
-        "share a directory: set $JALON_STORE",
     );
     if common.json {
         let all: Vec<Value> = findings

@@ -12,6 +12,7 @@ use super::super::exit::{self, Failure};
 use super::super::out;
 use super::super::session::{Session, no_match, selector};
 use super::plan::planned;
+use jalon_remote::Remotes;
 
 /// What there is to say of one node.
 struct Answer {
@@ -51,7 +52,8 @@ pub fn explain(common: &Common, args: &ExplainArgs) -> Result<u8, Failure> {
             no_match(&[missed], exit::NO_MATCH).help("it is a source: nothing runs to make it")
         );
     }
-    let answers = answers(&session, &nodes, &args.node)?;
+    let remotes = session.remotes(common.offline, Some(false))?;
+    let answers = answers(&session, remotes.as_deref(), &nodes, &args.node)?;
     if common.json {
         let mut all: Vec<Value> = answers.iter().map(json).collect();
         let mut first = all.first().cloned().unwrap_or_default();
@@ -66,10 +68,15 @@ pub fn explain(common: &Common, args: &ExplainArgs) -> Result<u8, Failure> {
     Ok(exit::DONE)
 }
 
-fn answers(session: &Session, nodes: &[NodeId], target: &str) -> Result<Vec<Answer>, Failure> {
+fn answers(
+    session: &Session,
+    remotes: Option<&Remotes>,
+    nodes: &[NodeId],
+    target: &str,
+) -> Result<Vec<Answer>, Failure> {
     let selection = session.select(&[target.to_owned()])?;
     let forced = vec![false; session.project.graph.len()];
-    planned(session, &selection, &forced, |inputs, plan| {
+    planned(session, remotes, &selection, &forced, |inputs, plan| {
         nodes
             .iter()
             .map(|&node| answer(inputs, plan, node))

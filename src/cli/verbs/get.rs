@@ -18,7 +18,7 @@ use super::super::session::Session;
 pub fn get(common: &Common, args: &GetArgs) -> Result<u8, Failure> {
     let session = Session::open(common, false)?;
     let (content, path) = find(&session, &args.artifact)?;
-    if !session.store.has_content(&content) {
+    if !session.store.has_content(&content) && !fetched(&session, common, &content)? {
         let message = format!("the bytes of {} are no longer kept", args.artifact);
         return Err(Failure::new(exit::NO_MATCH, "not-kept", message)
             .help("`jalon run` with it as target makes it again"));
@@ -64,6 +64,36 @@ pub fn get(common: &Common, args: &GetArgs) -> Result<u8, Failure> {
             Ok(exit::DONE)
         }
     }
+}
+
+/// Whether a remote had it, and it is here now.
+fn fetched(session: &Session, common: &Common, content: &Content) -> Result<bool, Failure> {
+    let Some(remotes) = session.remotes(common.offline, Some(false))? else {
+        return Ok(false);
+    };
+    // Some remotes have to be told which record names it.
+    let history = History::new(&session.store, &session.project.name);
+    let hex = content.digest_hex();
+    'runs: for run in history.ids()? {
+        for event in history.events(&run)? {
+            let (key, outputs) = match event.body {
+                Body::NodeHit(hit) => (hit.key, hit.outputs),
+                Body::NodeSucceeded(done) => (done.key, done.outputs),
+                _ => continue,
+            };
+            if outputs.values().any(|made| made.digest == hex)
+                && let Ok(key) = key.parse()
+            {
+                remotes.note(&key, &[*content], std::time::Duration::ZERO);
+                break 'runs;
+            }
+        }
+    }
+    let came = remotes.bring(content, true);
+    for remark in remotes.remarks() {
+        out::note(format!("note: {}", remark.text));
+    }
+    Ok(came)
 }
 
 /// The place itself; of one that ends in a slash or is a directory, the place in it under the artifact's own name.

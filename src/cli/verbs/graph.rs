@@ -11,7 +11,8 @@ use super::plan;
 /// Shows the graph with its verdicts.
 pub fn graph(common: &Common, args: &GraphArgs) -> Result<u8, Failure> {
     let session = Session::open(common, false)?;
-    let report = plan::report(&session, &args.targets, &[])?;
+    let remotes = session.remotes(common.offline, Some(false))?;
+    let report = plan::report(&session, remotes.as_deref(), &args.targets, &[])?;
     let form = match (common.json, args.dot, args.mermaid, args.html) {
         (true, ..) => Form::Json,
         (_, true, ..) => Form::Dot,

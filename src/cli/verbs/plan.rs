@@ -1,5 +1,6 @@
 //! `jalon plan`.
 
+use jalon::event::Notice;
 use jalon::graph::Selection;
 use jalon::history::History;
 use jalon::judge::{self, Judge};
@@ -9,6 +10,7 @@ use jalon::report::plan::PlanReport;
 use jalon::run::RunError;
 use jalon::run::resources;
 use jalon::verdict::Verdict;
+use jalon_remote::Remotes;
 
 use super::super::args::{Common, PlanArgs};
 use super::super::exit::{self, Failure};
@@ -20,7 +22,13 @@ use super::run::refused;
 /// Shows what would run.
 pub fn plan(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
     let session = Session::open(common, false)?;
-    let report = report(&session, &args.targets, &args.force)?;
+    let remotes = session.remotes(common.offline, Some(false))?;
+    let mut report = report(&session, remotes.as_deref(), &args.targets, &args.force)?;
+    let remarks = remotes.iter().flat_map(|remotes| remotes.remarks());
+    report.notices.extend(remarks.map(|remark| Notice {
+        code: remark.code.to_owned(),
+        text: remark.text,
+    }));
     let work = report
         .nodes
         .iter()
@@ -40,6 +48,7 @@ pub fn plan(common: &Common, args: &PlanArgs) -> Result<u8, Failure> {
 /// The plan for these targets, as reports show it.
 pub fn report(
     session: &Session,
+    remotes: Option<&Remotes>,
     targets: &[String],
     force: &[String],
 ) -> Result<PlanReport, Failure> {
@@ -50,7 +59,7 @@ pub fn report(
     if !beyond.is_empty() {
         return Err(refused(session, RunError::Beyond(beyond)));
     }
-    planned(session, &selection, &forced, |inputs, plan| {
+    planned(session, remotes, &selection, &forced, |inputs, plan| {
         PlanReport::new(
             &session.project,
             targets,
@@ -64,13 +73,14 @@ pub fn report(
 /// Plans, and tells what came of it.
 pub fn planned<T>(
     session: &Session,
+    remotes: Option<&Remotes>,
     selection: &Selection,
     forced: &[bool],
     tell: impl FnOnce(&plan::Inputs<'_>, &Plan) -> T,
 ) -> Result<T, Failure> {
     let graph = &session.project.graph;
     let workspace = session.files();
-    let sight = Sight::new(graph, &session.machine, &workspace, &session.store);
+    let sight = Sight::new(graph, &session.machine, &workspace, &session.store).reaching(remotes);
     let observations = judge::observe(graph, &selection.selected, &sight, session.ambient())
         .map_err(|missed| refused(session, RunError::Unobserved(missed)))?;
     let judge = Judge::new(graph, &sight, &observations);

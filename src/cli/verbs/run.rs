@@ -35,6 +35,7 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
     )?;
     let workspace = session.own_files(&lock)?;
     let options = options(&session, args)?;
+    let remotes = session.remotes(common.offline, args.no_push.then_some(false))?;
     let run = Run::new(id.clone()).map_err(|error| refused(&session, error))?;
     let signals = signals::forward(run.control());
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
@@ -50,6 +51,7 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
         project: &session.project,
         machine: &session.machine,
         store: &session.store,
+        remotes: remotes.as_deref(),
         workspace: &workspace,
         ambient: session.ambient(),
         executor: &jalon::worker::process::Processes,
@@ -71,10 +73,17 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
     }
     let code = match summary.status {
         Status::Succeeded => exit::DONE,
+        Status::Failed if is_of_remote(&summary) => exit::STORE,
         Status::Failed => exit::FAILED,
         Status::Interrupted => 128 + signals.last().unwrap_or(2) as u8,
     };
     finish(code, lost, common.json.then_some(summary))
+}
+
+/// Whether nothing failed but a remote that was required.
+fn is_of_remote(summary: &Summary) -> bool {
+    let code = summary.error.as_ref().map(|error| error.code.as_str());
+    code == Some(jalon::run::REMOTE_UNAVAILABLE)
 }
 
 /// The last word of a run that came to this code: what could not be written of it, and the reply, if one is
@@ -237,6 +246,14 @@ pub fn refused(session: &Session, error: RunError) -> Failure {
             (exit::MISSING, each.collect())
         }
         RunError::Store(error) => return error.into(),
+        RunError::Remote(message) => {
+            let message = format!("the remote is required and does not answer: {message}");
+            let help = "run again when it answers, or set [store] required = false";
+            (
+                exit::STORE,
+                vec![problem(jalon::run::REMOTE_UNAVAILABLE, message, help, None)],
+            )
+        }
         RunError::System(error) => return error.into(),
     };
     let file = session.project.root.join(&session.project.definition);

@@ -15,6 +15,7 @@ pub(crate) mod trace;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -137,7 +138,7 @@ impl LocalStore {
         self.damaged.load(Ordering::Relaxed)
     }
 
-    fn may_write(&self) -> Result<(), WriteError> {
+    pub(crate) fn may_write(&self) -> Result<(), WriteError> {
         if self.read_only {
             Err(WriteError::ReadOnly)
         } else {
@@ -215,18 +216,41 @@ impl LocalStore {
         Ok((digest, size))
     }
 
-    fn persist(&self, temporary: Temporary, digest: &BlobDigest) -> Result<(), WriteError> {
+    pub(crate) fn persist(
+        &self,
+        temporary: Temporary,
+        digest: &BlobDigest,
+    ) -> Result<(), WriteError> {
+        let path = self.place_of(digest)?;
+        temporary.set_mode(0o444)?;
+        temporary.persist(&path)?;
+        self.is_unsynced(path);
+        Ok(())
+    }
+
+    /// Makes a verified file below `tmp` the blob's.
+    pub(crate) fn adopt(&self, from: &Path, digest: &BlobDigest) -> Result<(), WriteError> {
+        let path = self.place_of(digest)?;
+        fs::set_permissions(from, fs::Permissions::from_mode(0o444))
+            .at("set permissions of", from)?;
+        fs::rename(from, &path).at("rename a new file to", &path)?;
+        self.is_unsynced(path);
+        Ok(())
+    }
+
+    fn place_of(&self, digest: &BlobDigest) -> Result<PathBuf, IoAt> {
         let path = self.layout.blob(digest);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).at("create", parent)?;
         }
-        temporary.set_mode(0o444)?;
-        temporary.persist(&path)?;
+        Ok(path)
+    }
+
+    fn is_unsynced(&self, path: PathBuf) {
         self.unsynced
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(path);
-        Ok(())
     }
 
     /// Whether a blob of that size is here. A file of another size is none.

@@ -312,6 +312,7 @@ impl Session {
             project: &self.project,
             machine: &self.machine,
             store: &self.store,
+            remotes: None,
             workspace: &workspace,
             ambient: self.ambient(),
             executor: performer,

@@ -80,6 +80,7 @@ pub fn repeat(common: &Common, names: &[String]) -> Result<u8, Failure> {
         project: &session.project,
         machine: &session.machine,
         store: &session.store,
+        remotes: None,
         workspace: &workspace,
         ambient: session.ambient(),
         executor: &jalon::worker::process::Processes,

@@ -1,29 +1,27 @@
 //! `jalon cache`: looking after the store.
 
+mod keygen;
+mod remote;
+
 use serde_json::json;
 
 use jalon::report::words;
 
-use super::super::args::{CacheVerb, Common};
-use super::super::exit::{self, Failure};
-use super::super::out;
-use super::super::session::Session;
+use crate::cli::args::{CacheVerb, Common};
+use crate::cli::exit::{self, Failure};
+use crate::cli::out;
+use crate::cli::session::Session;
 
 /// One of the store's own verbs.
 pub fn cache(common: &Common, verb: &CacheVerb) -> Result<u8, Failure> {
     match verb {
-        CacheVerb::Stats => stats(common),
-        CacheVerb::Verify => verify(common),
-        CacheVerb::Push | CacheVerb::Pull | CacheVerb::Keygen => {
-            let failure = Failure::new(
-                exit::USAGE,
-                "not-here",
-                "this version of jalon knows no remote store yet",
-            );
-            Err(failure.help(
-                "several projects and users may share one store: set [store] path or $JALON_STORE",
-            ))
-        }
+        CacheVerb::Stats { remote: false } => stats(common),
+        CacheVerb::Verify { remote: false } => verify(common),
+        CacheVerb::Stats { remote: true } => remote::stats(common),
+        CacheVerb::Verify { remote: true } => remote::verify(common),
+        CacheVerb::Push { what, all } => remote::push(common, what, *all),
+        CacheVerb::Pull { targets } => remote::pull(common, targets),
+        CacheVerb::Keygen => keygen::keygen(common),
     }
 }
 
