@@ -137,6 +137,9 @@ fn lineage(
             "confirmed": record.attestation.confirmed,
             "notes": record.attestation.notes,
         });
+        if let Some(origin) = &record.attestation.origin {
+            value["origin"] = json!({"remote": origin.remote, "signer": origin.signer});
+        }
     }
     let Some(explanation) = session.store.explanation(&key)? else {
         return Ok(value);
@@ -205,6 +208,13 @@ fn draw(value: &Value, depth: usize, out: &mut String) {
         "its record is no longer kept".to_owned()
     };
     *out += &format!("{indent}  made by {} {by}\n", text("producer"));
+    if let Some(remote) = value["origin"]["remote"].as_str() {
+        let who = match value["origin"]["signer"].as_str() {
+            Some(signer) => format!("signed by {signer}"),
+            None => "signed by nobody who is trusted".to_owned(),
+        };
+        *out += &format!("{indent}  taken over from {remote}, {who}\n");
+    }
     match value["attestation"]["confirmed"].as_u64() {
         None | Some(0) => {}
         Some(times) => {
