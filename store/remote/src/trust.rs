@@ -2,7 +2,7 @@
 
 use jalon_store::action::PathSet;
 use jalon_store::digest::{ActionKey, WeakKey};
-use jalon_store::outcome::{Origin, Traced};
+use jalon_store::outcome::{ActionRecord, Origin, Traced};
 use jalon_store::record::{self, RecordError};
 use jalon_store::sealed::{Holds, Sealed, Shared, slot};
 
@@ -42,6 +42,26 @@ impl Policy {
     /// Whether somebody trusted must vouch for what is believed.
     pub fn must_sign(&self) -> bool {
         self.signed || !self.trusted.is_empty()
+    }
+
+    /// Whether a record that is there serves others as well as ours would. What says something else may be of
+    /// bytes that got lost.
+    pub(crate) fn is_as_good(&self, there: &ActionRecord, ours: &ActionRecord) -> bool {
+        let worth = |record: &ActionRecord| {
+            let traced = match record.attestation.traced {
+                Traced::Full => 2,
+                Traced::Partial => 1,
+                Traced::None => 0,
+            };
+            (traced, record.attestation.clean == Some(true))
+        };
+        let (theirs, mine) = (worth(there), worth(ours));
+        let origin = there.attestation.origin.as_ref();
+        let signed = origin.is_some_and(|origin| origin.signer.is_some());
+        there.outcome.outputs == ours.outcome.outputs
+            && theirs.0 >= mine.0
+            && theirs.1 >= mine.1
+            && (signed || self.own.is_empty())
     }
 
     fn believed(&self) -> Vec<PublicKey> {

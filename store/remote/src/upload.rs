@@ -43,6 +43,16 @@ pub(crate) struct Uploads {
     open: Arc<AtomicUsize>,
 }
 
+/// Where an outcome went.
+enum Sent {
+    /// To every remote that takes anything.
+    Everywhere,
+    /// One that would have taken it does not have it.
+    InPart,
+    /// No remote takes anything from us.
+    Nowhere,
+}
+
 /// How waiting for uploads ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waited {
@@ -71,9 +81,15 @@ impl Uploads {
         open.fetch_add(1, Ordering::SeqCst);
         self.handle.spawn(async move {
             let _room = room.acquire().await;
-            let sent = inner.send(&parcel).await;
-            let count = if sent { &inner.sent } else { &inner.unsent };
-            count.fetch_add(1, Ordering::Relaxed);
+            match inner.send(&parcel).await {
+                Sent::Everywhere => {
+                    inner.sent.fetch_add(1, Ordering::Relaxed);
+                }
+                Sent::InPart => {
+                    inner.unsent.fetch_add(1, Ordering::Relaxed);
+                }
+                Sent::Nowhere => {}
+            }
             open.fetch_sub(1, Ordering::SeqCst);
         });
     }
@@ -149,12 +165,11 @@ pub(crate) fn items_of(shared: &Shared, store: &LocalStore) -> Result<Vec<Item>,
 }
 
 impl Tiers {
-    /// Whether every remote that takes anything has it now.
-    async fn send(&self, parcel: &Parcel) -> bool {
+    async fn send(&self, parcel: &Parcel) -> Sent {
         let Ok(items) = items_of(&parcel.shared, &self.store) else {
-            return false;
+            return Sent::InPart;
         };
-        let mut all = true;
+        let (mut all, mut some) = (true, false);
         for post in &self.posts {
             if post.read_only.load(Ordering::Relaxed) {
                 continue;
@@ -164,7 +179,7 @@ impl Tiers {
                 continue;
             }
             match self.send_to(post, parcel, &items).await {
-                Ok(()) => {}
+                Ok(()) => some = true,
                 Err(fault) if fault.kind == Kind::Denied => {
                     let first = !post.read_only.swap(true, Ordering::Relaxed);
                     if first {
@@ -180,7 +195,11 @@ impl Tiers {
                 }
             }
         }
-        all
+        match (all, some) {
+            (true, true) => Sent::Everywhere,
+            (true, false) => Sent::Nowhere,
+            (false, _) => Sent::InPart,
+        }
     }
 
     async fn send_to(&self, post: &Post, parcel: &Parcel, items: &[Item]) -> Result<(), Fault> {
@@ -201,8 +220,7 @@ impl Tiers {
         let record = &parcel.shared.record;
         let there = post.tier.record(&key).await?;
         let there = there.and_then(|bytes| policy.outcome(&bytes, &record.key, &post.name).ok());
-        // What says the same is as good; what says something else may be of bytes that got lost.
-        if there.is_none_or(|there| there.record.outcome.outputs != record.outcome.outputs) {
+        if there.is_none_or(|there| !policy.is_as_good(&there.record, record)) {
             let sealed = policy.seal_outcome(&parcel.shared).map_err(Fault::here)?;
             post.tier.put_record(&key, sealed, items).await?;
         }

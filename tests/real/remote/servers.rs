@@ -205,6 +205,7 @@ http {{
       requests: [GetActionResult, FindMissingBlobs, BatchReadBlobs, Read, GetCapabilities, QueryWriteStatus]
 ";
         fs::write(base.join("acl.yml"), acl).expect("a file");
+        fs::write(base.join("secret"), SECRET).expect("a file");
         let config = format!(
             "server:
   - !channel
@@ -216,7 +217,7 @@ http {{
       tls-client-certs: {at}/ca.pem
 authorization:
   method: jwt
-  secret: the-secret-of-the-test-is-long-enough-for-hs256
+  secret: {at}/secret
   algorithm: hs256
   acl-config: {at}/acl.yml
 storages:
@@ -254,6 +255,9 @@ instances:
     }
 }
 
+/// What tokens are signed with.
+const SECRET: &str = "the-secret-of-the-test-is-long-enough-for-hs256";
+
 /// Bearer tokens.
 pub struct Tokens {
     pub writer: String,
@@ -288,11 +292,12 @@ write("ca", ca_key, ca)
 for stem in ("server", "client"):
     write(stem, *make("localhost", "ca", ca_key, False))
 for who in ("writer", "reader"):
-    print(jwt.encode({"act": who, "sub": who, "exp": now + datetime.timedelta(hours=2)}, "the-secret-of-the-test-is-long-enough-for-hs256", algorithm="HS256"))
+    print(jwt.encode({"act": who, "sub": who, "exp": now + datetime.timedelta(hours=2)}, sys.argv[2], algorithm="HS256"))
 "#;
     let made = Command::new(bin.join("python"))
         .args(["-c", script])
         .arg(base)
+        .arg(SECRET)
         .output()
         .expect("python starts");
     assert!(

@@ -147,6 +147,7 @@ fn a_policy_asks_for_more_than_a_signature() {
         "pass_env = [\"LOG\"]",
         "pass_env = [\"LOG\"]\nisolation = \"none\"",
     );
+    blind.edit("raw.txt", "two", "unseen");
     blind.run_ok(&[]);
     let reader = clone_of(&server, "require = [\"traced\"]");
     reader.edit(
@@ -154,6 +155,7 @@ fn a_policy_asks_for_more_than_a_signature() {
         "pass_env = [\"LOG\"]",
         "pass_env = [\"LOG\"]\nisolation = \"none\"",
     );
+    reader.edit("raw.txt", "two", "unseen");
     assert_eq!(reader.run_ok(&[]).count("ran"), 4);
 }
 
@@ -187,7 +189,7 @@ fn keys_are_kept_to_their_owner_and_a_second_one_replaces_none() {
     assert_eq!(reader.run_ok(&[]).count("fetched"), 4);
     // A key that is none is said, whoever set it; its text is not.
     project.set_env("JALON_SIGNING_KEY", "jalon-private:c2VjcmV0");
-    let wrong = project.jalon(&["run"]).expect(3);
+    let wrong = project.jalon(&["run", "--force", "clean"]).expect(3);
     assert!(wrong.all().contains("JALON_SIGNING_KEY"), "{wrong}");
     assert!(!wrong.all().contains("c2VjcmV0"), "{wrong}");
 }
