@@ -82,7 +82,7 @@ pub struct Plan {
     pub contents: Vec<Option<Content>>,
     /// The hits, in the order in which they were judged.
     pub hits: Vec<NodeId>,
-    /// The store holds no outcome at all.
+    /// There is no outcome at all, here or elsewhere.
     nothing_known: bool,
 }
 
@@ -105,7 +105,9 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
         judged: vec![None; graph.len()],
         contents: Vec::new(),
         hits: Vec::new(),
-        nothing_known: inputs.history.is_empty() && inputs.store.stats()?.records == 0,
+        nothing_known: inputs.judge.sight.remotes.is_none()
+            && inputs.history.is_empty()
+            && inputs.store.stats()?.records == 0,
     };
     let values = inputs
         .sources

@@ -166,9 +166,11 @@ pub(crate) fn items_of(shared: &Shared, store: &LocalStore) -> Result<Vec<Item>,
 
 impl Tiers {
     async fn send(&self, parcel: &Parcel) -> Sent {
-        let Ok(items) = items_of(&parcel.shared, &self.store) else {
+        let Ok(mut items) = items_of(&parcel.shared, &self.store) else {
             return Sent::InPart;
         };
+        // What is not kept here is made again there as well, where somebody needs it.
+        items.retain(|item| item.is_in(&self.store));
         let (mut all, mut some) = (true, false);
         for post in &self.posts {
             if post.read_only.load(Ordering::Relaxed) {

@@ -41,9 +41,12 @@ struct Case<'a> {
 }
 
 impl Compare {
-    /// Something happened beside the definition.
-    pub fn disturbed(&mut self, disturbance: &Disturbance) {
+    /// Something happened beside the definition. What is `shared` outlives the store.
+    pub fn disturbed(&mut self, disturbance: &Disturbance, shared: bool) {
         match disturbance {
+            // That what is shared is damaged as well is not known before somebody fetches it.
+            Disturbance::LoseStore if shared && self.damaged => self.doubt(|_| true),
+            Disturbance::LoseStore if shared => {}
             Disturbance::LoseStore => *self = Compare::default(),
             Disturbance::LoseFiles(_) | Disturbance::DamageFiles(_) => {
                 self.damaged = true;

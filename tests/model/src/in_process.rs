@@ -17,12 +17,15 @@ use jalon::observe::Sight;
 use jalon::project::{Machine, Project};
 use jalon::run::{Materialise, Options, Run, Setting};
 use jalon::trace::{Lost, Trace};
+use jalon::verdict::Verdict;
 use jalon::witness::Witnesses;
 use jalon::workspace::journal::Journal;
 use jalon::workspace::lock::Lock;
 use jalon::workspace::{PRIVATE_DIRECTORY, Workspace};
 use jalon::{ambient, plan, roots};
 use jalon_conf::Selector;
+use jalon_remote::place::Place as RemotePlace;
+use jalon_remote::{Remotes, Settings};
 use jalon_store::digest::BlobDigest;
 use jalon_store::index::{self, StatCache, StatId};
 use jalon_store::{GcPolicy, LinkMode, LocalStore, Mode};
@@ -79,6 +82,8 @@ pub struct InProcess {
     session: Option<Session>,
     /// For [`Fault::PlansAhead`].
     planned: BTreeMap<String, String>,
+    /// Whether what is made is sent to a remote, and looked for there.
+    shares: bool,
 }
 
 impl InProcess {
@@ -98,6 +103,15 @@ impl InProcess {
             caches: HashMap::new(),
             session: None,
             planned: BTreeMap::new(),
+            shares: false,
+        }
+    }
+
+    /// An empty project with a remote, which is all that is left when the store is lost.
+    pub fn sharing() -> Self {
+        InProcess {
+            shares: true,
+            ..InProcess::new(Fault::None)
         }
     }
 
@@ -116,7 +130,11 @@ impl InProcess {
             Fault::TrustsTimes => Arc::new(Gullible::default()),
             _ => index::open(&root.join(PRIVATE_DIRECTORY).join("index"), &root, true).0,
         });
-        Session::open(&root, &self.place.store(), cache.clone(), request)
+        let mut session = Session::open(&root, &self.place.store(), cache.clone(), request)?;
+        if self.shares {
+            session.remotes = Some(remote(&self.place.remote(), &session.store)?);
+        }
+        Ok(session)
     }
 
     fn try_run(&mut self, request: &Request, performer: &Performer) -> Result<Ran, String> {
@@ -132,6 +150,10 @@ impl InProcess {
 }
 
 impl System for InProcess {
+    fn shares(&self) -> bool {
+        self.shares
+    }
+
     fn write(&mut self, pipeline: &Pipeline, quietly: bool) {
         self.session = None;
         self.pipeline = pipeline.clone();
@@ -205,6 +227,7 @@ struct Session {
     project: Project,
     machine: Machine,
     store: Arc<LocalStore>,
+    remotes: Option<Remotes>,
     cache: Arc<dyn StatCache>,
     selection: Selection,
     forced: Vec<bool>,
@@ -253,6 +276,7 @@ impl Session {
             machine: machine(),
             project,
             store,
+            remotes: None,
             cache,
             selection,
             forced,
@@ -281,7 +305,8 @@ impl Session {
 
     fn plan(&self) -> Result<BTreeMap<String, String>, String> {
         let (graph, workspace) = (&self.project.graph, self.workspace(None));
-        let sight = Sight::new(graph, &self.machine, &workspace, &self.store);
+        let sight = Sight::new(graph, &self.machine, &workspace, &self.store)
+            .reaching(self.remotes.as_ref());
         let observations = judge::observe(graph, &self.selection.selected, &sight, self.ambient())
             .map_err(|missed| format!("{missed:?}"))?;
         let judge = Judge::new(graph, &sight, &observations);
@@ -295,7 +320,14 @@ impl Session {
         let plan = plan.map_err(|error| error.to_string())?;
         let nodes = graph.pipeline().nodes.iter().zip(&plan.verdicts);
         Ok(nodes
-            .map(|(node, verdict)| (node.name.to_string(), verdict.word().to_owned()))
+            .map(|(node, verdict)| {
+                let verdict = if verdict.is_hit() {
+                    Verdict::Hit
+                } else {
+                    *verdict
+                };
+                (node.name.to_string(), verdict.word().to_owned())
+            })
             .collect())
     }
 
@@ -312,7 +344,7 @@ impl Session {
             project: &self.project,
             machine: &self.machine,
             store: &self.store,
-            remotes: None,
+            remotes: self.remotes.as_ref(),
             workspace: &workspace,
             ambient: self.ambient(),
             executor: performer,
@@ -359,6 +391,7 @@ impl Session {
             said: format!("error: {}\nnotices: {}\n", said["error"], said["notices"]),
         };
         for (name, status, reason) in told {
+            let status = if status == "fetched" { "hit" } else { status };
             ran.claimed.insert(name.to_owned(), status.to_owned());
             ran.said += &format!("{name} {status} {reason}\n");
         }
@@ -370,6 +403,17 @@ impl Session {
         let collected = self.store.gc(roots, GcPolicy { max_size }, &|| true);
         collected.map(drop).map_err(|error| error.to_string())
     }
+}
+
+fn remote(directory: &Path, store: &Arc<LocalStore>) -> Result<Remotes, String> {
+    let address = format!("file://{}", directory.display());
+    let place = RemotePlace::parse(&address).map_err(|bad| bad.message)?;
+    let settings = Settings {
+        places: vec![place],
+        push: true,
+        ..Settings::default()
+    };
+    Remotes::open(settings, store.clone()).map_err(|fault| fault.message)
 }
 
 fn machine() -> Machine {

@@ -81,6 +81,11 @@ impl Place {
         self.base.join("store")
     }
 
+    /// Where what is shared lies.
+    pub fn remote(&self) -> PathBuf {
+        self.base.join("remote")
+    }
+
     /// Makes the files of the user what the pipeline says, under this definition.
     pub fn write(&mut self, pipeline: &Pipeline, definition: String, quietly: bool) {
         let mut files = files(pipeline);
@@ -160,7 +165,11 @@ impl Place {
 
     /// Does something to one of every so many files of the store.
     fn some_of_store(&self, every: u32, mut change: impl FnMut(&Path)) {
-        for (index, file) in files_below(&self.store()).into_iter().enumerate() {
+        let mut files = files_below(&self.store());
+        if self.remote().is_dir() {
+            files.extend(files_below(&self.remote()));
+        }
+        for (index, file) in files.into_iter().enumerate() {
             if (index as u32).is_multiple_of(every) {
                 change(&file);
             }

@@ -61,7 +61,7 @@ pub fn check(scenario: &Scenario, system: &mut dyn System) -> Result<(), String>
         for edit in &step.edits {
             if let Some(disturbance) = apply(edit, &mut pipeline) {
                 system.write(&pipeline, step.quiet);
-                compare.disturbed(&disturbance);
+                compare.disturbed(&disturbance, system.shares());
                 system.disturb(&disturbance);
             }
         }

@@ -14,6 +14,11 @@ pub trait System {
         false
     }
 
+    /// Whether what is lost here is still to be had elsewhere.
+    fn shares(&self) -> bool {
+        false
+    }
+
     /// Brings the definition and all that it reads to what the pipeline says, touching nothing else. What
     /// changes `quietly` changes in place and keeps its modification time.
     fn write(&mut self, pipeline: &Pipeline, quietly: bool);

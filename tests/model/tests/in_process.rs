@@ -33,6 +33,15 @@ fn what_a_run_leaves_is_what_a_clean_run_leaves() {
 }
 
 #[test]
+fn what_others_made_is_what_running_would_have_given() {
+    let size = Size {
+        undeclared: undeclared(),
+        ..SIZE
+    };
+    holds(size, rounds(300), InProcess::sharing);
+}
+
+#[test]
 fn a_clean_run_reads_what_is_undeclared() {
     let size = Size {
         steps: 0,

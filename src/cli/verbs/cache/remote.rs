@@ -146,13 +146,12 @@ pub fn push(common: &Common, what: &[String], all: bool) -> Result<u8, Failure> 
             bound += 1;
             continue;
         }
-        let whole = record
-            .outcome
-            .outputs
-            .iter()
-            .all(|output| session.store.has_content(&output.content));
+        let mut outputs = record.outcome.outputs.iter();
+        // What is ephemeral is not kept anywhere, and the rest of its node is worth sending all the same.
+        let some = record.outcome.outputs.is_empty()
+            || outputs.any(|output| session.store.has_content(&output.content));
         match session.store.share(record)? {
-            Some(shared) if whole => {
+            Some(shared) if some => {
                 let set = shared.path_set();
                 remotes.push(Parcel { shared, set });
             }
