@@ -8,6 +8,7 @@ use jalon_store::digest::{ActionKey, BlobDigest, Hasher, ListingDigest, WeakKey}
 use jalon_store::outcome::{
     ActionRecord, Attestation, Cost, Explanation, Made, NamedContent, Outcome, Traced,
 };
+use jalon_store::sealed::Shared;
 use jalon_store::tree::{Entry, Tree};
 
 /// The first bytes of a pack.
@@ -164,6 +165,7 @@ pub fn action() -> ActionRecord {
             clean: Some(false),
             confirmed: 1,
             notes: vec!["note".into()],
+            origin: None,
         },
         made: Made {
             at_ms: 1_700_000_000_000,
@@ -173,6 +175,18 @@ pub fn action() -> ActionRecord {
             jalon: "0.1.0".into(),
             host: "h".into(),
         },
+    }
+}
+
+/// An outcome that may travel.
+#[must_use]
+pub fn shared() -> Shared {
+    let mut record = action();
+    record.attestation.host_bound = false;
+    Shared {
+        record,
+        explanation: explanation(),
+        transcript: BLOBS[1].to_vec(),
     }
 }
 

@@ -19,6 +19,9 @@ pub fn page(summary: &Summary, project: &str) -> String {
     let mut text = headline(summary, project);
     text += &counts(summary);
     text += &reuse(summary);
+    if let Some(told) = summary.remote.as_ref().and_then(words::remotes) {
+        let _ = writeln!(text, "\nRemote: {}.", inline(&told));
+    }
     let failed: Vec<&NodeSummary> = summary
         .nodes
         .iter()

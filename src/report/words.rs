@@ -1,5 +1,7 @@
 //! Durations, sizes and numbers of things in words.
 
+use crate::event::RemoteUse;
+
 /// `0.12s`, `3.4s`, `2 min 10 s`, `3 h 12 min`, `2 d 4 h`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
@@ -68,6 +70,30 @@ pub fn printable(text: &str) -> String {
         }
     }
     out
+}
+
+/// `2 fetched (4.0 KiB), 3 sent (1.2 MiB)`, where there is something to tell.
+pub fn remotes(used: &RemoteUse) -> Option<String> {
+    let mut parts = Vec::new();
+    if used.fetched + used.downloaded > 0 {
+        let size = size(used.downloaded);
+        parts.push(format!("{} fetched ({size})", used.fetched));
+    }
+    if used.sent > 0 {
+        parts.push(format!("{} sent ({})", used.sent, size(used.uploaded)));
+    }
+    if used.unsent > 0 {
+        parts.push(format!("{} not sent", used.unsent));
+    }
+    if used.disbelieved > 0 {
+        parts.push(format!("{} not believed", used.disbelieved));
+    }
+    let others = used
+        .remotes
+        .iter()
+        .filter(|(_, mode)| *mode == "unavailable");
+    parts.extend(others.map(|(name, mode)| format!("{name} {mode}")));
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod project;
 mod architecture;
 mod call;
 mod check;
+mod ci;
 mod collection;
 mod concurrency;
 mod crash;

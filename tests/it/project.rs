@@ -523,7 +523,7 @@ pub fn is_root() -> bool {
         .any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
 }
 
-fn copy_tree(from: &Path, to: &Path) {
+pub fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("directories can be made");
     for entry in fs::read_dir(from).expect("a directory can be read") {
         let entry = entry.expect("a directory can be read");

@@ -288,8 +288,9 @@ impl Rows {
         if !(self.quiet && end.status == Status::Succeeded) {
             let time = words::duration(end.seconds);
             self.say(format!("{word}: {} in {time}{saved}", outcome(&end.counts)));
-            let used = self.used.take().and_then(|used| of_remotes(&used));
-            used.into_iter().for_each(|text| self.say(text));
+            let used = self.used.take().and_then(|used| words::remotes(&used));
+            used.into_iter()
+                .for_each(|text| self.say(format!("  remote: {text}")));
         }
         match (end.status, &self.failed, &end.error) {
             (Status::Failed, Some(node), _) => self.say(format!(
@@ -307,34 +308,6 @@ impl Rows {
             self.say(format!("{}  {}", self.style.dim(&line(node)), line(text)));
         }
     }
-}
-
-/// `  remote: 3 sent (1.2 MiB), 2 fetched (4.0 KiB)`, where there is something to tell.
-fn of_remotes(used: &RemoteUse) -> Option<String> {
-    let mut parts = Vec::new();
-    if used.fetched + used.downloaded > 0 {
-        let size = words::size(used.downloaded);
-        parts.push(format!("{} fetched ({size})", used.fetched));
-    }
-    if used.sent > 0 {
-        parts.push(format!(
-            "{} sent ({})",
-            used.sent,
-            words::size(used.uploaded)
-        ));
-    }
-    if used.unsent > 0 {
-        parts.push(format!("{} not sent", used.unsent));
-    }
-    if used.disbelieved > 0 {
-        parts.push(format!("{} not believed", used.disbelieved));
-    }
-    let others = used
-        .remotes
-        .iter()
-        .filter(|(_, mode)| *mode == "unavailable");
-    parts.extend(others.map(|(name, mode)| format!("{name} {mode}")));
-    (!parts.is_empty()).then(|| format!("  remote: {}", parts.join(", ")))
 }
 
 /// `3 ran, 2 reused`.

@@ -19,6 +19,20 @@ pub mod trust;
 mod upload;
 mod wire;
 
+/// What is made of bytes that a remote gave, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing {
+    /// Unpacks; true where it gave no more than it may.
+    pub fn unpacks_within(bytes: Vec<u8>, most: u64) -> bool {
+        crate::pack::unpack(bytes, most).is_none_or(|out| out.len() as u64 <= most)
+    }
+
+    /// Reads what a Bazel cache says of an action.
+    pub fn action_result(bytes: &[u8]) {
+        crate::reapi::fuzz(bytes);
+    }
+}
+
 pub use remotes::Remotes;
 pub use tiers::{Remark, SLOTS, Settings, Slot, Tally, WIDTH};
 pub use upload::{Parcel, Waited};

@@ -384,3 +384,22 @@ impl Tier for Reapi {
         })
     }
 }
+
+/// Reads names out of what a server says of an action; whatever is read says the same when it is said again.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let result = ActionResult::decode(bytes).unwrap_or_default();
+    let trees = Tree::decode(bytes).unwrap_or_default();
+    let nodes = trees.root.unwrap_or_default().files;
+    let files = result.output_files.into_iter().map(|file| (file.path, file.digest));
+    let nodes = nodes.into_iter().map(|file| (file.name, file.digest));
+    for (file, digest) in files.chain(nodes) {
+        let Some(name) = digest.as_ref().and_then(Name::read) else {
+            continue;
+        };
+        assert_eq!(Name::read(&name.digest()).as_ref(), Some(&name));
+        if let Some(item) = item_of(&file, &name) {
+            assert_eq!(item_of(&file_of(&item), &name), Some(item));
+        }
+    }
+}

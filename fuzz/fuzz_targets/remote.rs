@@ -1,0 +1,48 @@
+//! What a remote gives is believed only if it is what it should be: an envelope by its key and its signature, an
+//! outcome by its recipe, packed bytes up to a length, names of a Bazel cache by their form.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use jalon_fuzz::{path_set, shared};
+use jalon_remote::sign::PrivateKey;
+use jalon_remote::trust::Policy;
+use jalon_store::digest::ActionKey;
+use libfuzzer_sys::fuzz_target;
+
+const KEY: &str = "jalon-private:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
+static POLICIES: LazyLock<[Policy; 2]> = LazyLock::new(|| {
+    let own: PrivateKey = KEY.parse().expect("a key");
+    let trusting = Policy {
+        signed: true,
+        own: vec![own],
+        ..Policy::default()
+    };
+    [Policy::default(), trusting]
+});
+
+fuzz_target!(|data: &[u8]| {
+    assert!(jalon_remote::fuzzing::unpacks_within(data.to_vec(), 4096));
+    jalon_remote::fuzzing::action_result(data);
+    let sound = shared();
+    let key: ActionKey = sound.record.key;
+    for policy in &*POLICIES {
+        if let Ok(found) = policy.outcome(data, &key, "remote") {
+            assert_eq!(found.record.key, key);
+            assert_eq!(found.explanation.derivation.weak_key(), found.record.weak);
+            if policy.signed {
+                // Nobody but us could have signed anything else.
+                assert_eq!(found.record.outcome, sound.record.outcome);
+            }
+        }
+        for slot in 0..2 {
+            if let Ok(found) = policy.path_set(data, &sound.record.weak, slot)
+                && policy.signed
+            {
+                assert_eq!(found, path_set());
+            }
+        }
+    }
+});
