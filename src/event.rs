@@ -151,6 +151,16 @@ pub enum Body {
         /// Kubeflow's word.
         state: State,
     },
+    /// Bytes that came from remotes and went to them so far; now and then while some move, not kept in the trace.
+    #[serde(rename = "remote.progress")]
+    RemoteProgress {
+        /// Bytes that came.
+        downloaded: u64,
+        /// Bytes that went.
+        uploaded: u64,
+        /// Outcomes still on their way out.
+        to_send: u64,
+    },
     /// What remotes were good for, at the end of a run that has some.
     #[serde(rename = "remote.used")]
     RemoteUsed(RemoteUse),
@@ -482,6 +492,11 @@ impl From<Succeeded> for Hit {
 }
 
 impl Body {
+    /// Whether it is of the moment: nobody reads it later, and no hook is told.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Body::NodeOutput { .. } | Body::RemoteProgress { .. })
+    }
+
     /// The word in `event`.
     pub fn name(&self) -> &'static str {
         match self {
@@ -503,6 +518,7 @@ impl Body {
             Body::ArtifactStored { .. } => "artifact.stored",
             Body::GroupStarted { .. } => "group.started",
             Body::GroupFinished { .. } => "group.finished",
+            Body::RemoteProgress { .. } => "remote.progress",
             Body::RemoteUsed(_) => "remote.used",
             Body::Notice(_) => "notice",
         }

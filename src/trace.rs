@@ -77,7 +77,7 @@ impl Trace {
 
 impl Sink for Trace {
     fn take(&mut self, event: &Event) {
-        if matches!(event.body, Body::NodeOutput { .. }) {
+        if event.body.is_passing() {
             return;
         }
         if let (Some(writer), Ok(text)) = (&mut self.writer, serde_json::to_vec(event)) {

@@ -41,3 +41,8 @@ pub fn remark(text: &str) {
     // A full disk or a closed terminal must not stop what is being done.
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
+
+/// A remark that the next one takes the place of, on the line of the terminal where it stands.
+pub fn passing(text: &str) {
+    let _ = write!(std::io::stderr(), "\r\x1b[2K{text}");
+}

@@ -167,6 +167,7 @@ impl Fold {
             Body::RunReused(_)
             | Body::NodeOverdue { .. }
             | Body::NodeOutput { .. }
+            | Body::RemoteProgress { .. }
             | Body::ArtifactMaterialised { .. }
             | Body::ArtifactStored { .. } => {}
         }

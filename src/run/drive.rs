@@ -12,6 +12,7 @@ use jalon_store::error::ReadError;
 
 use super::attempt::{Done, Job, Shop};
 use super::carry::Carriers;
+use super::far::Progress;
 use super::resources::Pools;
 use super::{Message, Options};
 use crate::event::{self, Body, Problem};
@@ -39,6 +40,7 @@ pub struct Drive<'r, 's> {
     interrupted: bool,
     /// Hits whose bytes are asked for, on their way.
     pub(super) carriers: Option<Carriers>,
+    progress: Option<Progress<'r>>,
 }
 
 struct Running {
@@ -103,6 +105,7 @@ impl<'r, 's> Drive<'r, 's> {
             error: None,
             interrupted: false,
             carriers: shop.remotes.map(|_| Carriers::new()),
+            progress: shop.remotes.map(|remotes| Progress::new(remotes, shop.bus)),
         }
     }
 
@@ -348,7 +351,7 @@ impl<'r, 's> Drive<'r, 's> {
 
     /// Waits for the next thing to happen.
     fn listen(&mut self, receiver: &Receiver<Message>) {
-        match receiver.recv_timeout(Duration::from_secs(1)) {
+        match receiver.recv_timeout(self.patience()) {
             Ok(Message::Done(node, done)) => self.done(node, *done),
             Ok(Message::Brought(node, came)) => self.brought(node, came),
             Ok(Message::Interrupt) => {
@@ -362,7 +365,15 @@ impl<'r, 's> Drive<'r, 's> {
             // The control keeps a sender, so this cannot be; should it be, what runs still reports.
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(10)),
         }
+        if let Some(progress) = &self.progress {
+            progress.tell();
+        }
         self.overdue();
+    }
+
+    /// How long nothing may happen before something is looked at: while bytes come, how many.
+    fn patience(&self) -> Duration {
+        Duration::from_millis(if self.is_fetching() { 300 } else { 1000 })
     }
 
     fn overdue(&mut self) {

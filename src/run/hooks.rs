@@ -148,7 +148,7 @@ impl Veto {
 
 impl Sink for HookSink {
     fn take(&mut self, event: &Event) {
-        if self.each.is_empty() || matches!(event.body, Body::NodeOutput { .. }) {
+        if self.each.is_empty() || event.body.is_passing() {
             return;
         }
         let Ok(text) = serde_json::to_string(event) else {

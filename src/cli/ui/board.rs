@@ -17,6 +17,8 @@ pub struct Board {
     total: u64,
     done: u64,
     started: bool,
+    /// Bytes that come and go, in words.
+    moved: String,
 }
 
 struct Running {
@@ -49,6 +51,14 @@ impl Board {
             Body::NodeSucceeded(done) => self.ended(&done.node),
             Body::NodeFailed(failed) => self.ended(&failed.node),
             Body::NodeBlocked { node, .. } | Body::NodeCancelled { node } => self.ended(node),
+            Body::RemoteProgress {
+                downloaded,
+                uploaded,
+                to_send,
+            } => {
+                self.started = true;
+                self.moved = moved(*downloaded, *uploaded, *to_send);
+            }
             _ => {}
         }
     }
@@ -78,7 +88,7 @@ impl Board {
     /// What stands behind the bar.
     pub fn tail(&self, now: f64) -> String {
         let (done, total) = self.progress();
-        format!("{done}/{total}  {}", clock(now))
+        format!("{done}/{total}{}  {}", self.moved, clock(now))
     }
 
     /// A row a running node, each of at most so many columns, with at most so many rows.
@@ -137,6 +147,21 @@ impl Running {
         };
         format!("{word}  {}", cut(&text, room))
     }
+}
+
+/// `  ↓ 12.0 MiB  ↑ 3.1 MiB, 2 to send`.
+fn moved(downloaded: u64, uploaded: u64, to_send: u64) -> String {
+    let mut text = String::new();
+    if downloaded > 0 {
+        text += &format!("  ↓ {}", words::size(downloaded));
+    }
+    if uploaded > 0 {
+        text += &format!("  ↑ {}", words::size(uploaded));
+    }
+    if to_send > 0 {
+        text += &format!(", {to_send} to send");
+    }
+    text
 }
 
 /// Time that passes: tenths of a second would only flicker.

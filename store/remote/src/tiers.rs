@@ -11,7 +11,7 @@ use jalon_store::action::PathSet;
 use jalon_store::content::Content;
 use jalon_store::digest::{ActionKey, TreeDigest, WeakKey};
 use jalon_store::sealed::{Shared, slot};
-use jalon_store::tree::Entry;
+use jalon_store::tree::{Entry, MAX_DEPTH, Tree, stays_inside};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::access::Access;
@@ -526,6 +526,7 @@ impl Tiers {
         let mut seen: FxHashSet<TreeDigest> = FxHashSet::default();
         let mut level = vec![*root];
         let mut blobs: FxHashSet<Item> = FxHashSet::default();
+        let mut depth = 0;
         while !level.is_empty() {
             let items: Vec<Item> = level.iter().map(|digest| Item::Tree(*digest)).collect();
             let lost = self.fetch(&items, owner).await;
@@ -534,7 +535,10 @@ impl Tiers {
             }
             let mut next = Vec::new();
             for digest in level {
-                let Ok(Some(tree)) = self.store.read_tree(&digest) else {
+                let tree = self.store.read_tree(&digest);
+                // Nothing that could not be laid out, or would lead out, is worth its bytes.
+                let Ok(Some(tree)) = tree.map(|tree| tree.filter(|tree| is_sound(tree, depth)))
+                else {
                     return vec![Item::Tree(digest)];
                 };
                 for (_, entry) in tree.entries() {
@@ -550,10 +554,21 @@ impl Tiers {
                 }
             }
             level = next;
+            depth += 1;
         }
         let blobs: Vec<Item> = blobs.into_iter().collect();
         self.fetch(&blobs, owner).await
     }
+}
+
+/// Whether a tree can lie so many directories below its root and leads nowhere else.
+fn is_sound(tree: &Tree, depth: usize) -> bool {
+    let mut entries = tree.entries().iter();
+    depth <= MAX_DEPTH
+        && entries.all(|(_, entry)| match entry {
+            Entry::Symlink { target } => stays_inside(target, depth),
+            _ => true,
+        })
 }
 
 fn item_of(content: &Content) -> Item {

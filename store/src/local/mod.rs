@@ -27,7 +27,7 @@ use crate::digest::{BlobDigest, Hasher, TreeDigest, WeakKey, pump};
 use crate::error::{At, IoAt, OpenError, ReadError, WriteError};
 use crate::pin::Pin;
 use crate::record;
-use crate::tree::{Entry, Tree};
+use crate::tree::{Entry, MAX_DEPTH, Tree, stays_inside};
 use atomic::Temporary;
 pub use glance::Glance;
 use layout::{LOOSE, Layout};
@@ -369,37 +369,47 @@ impl LocalStore {
         }
     }
 
-    /// Without recursion: a tree from elsewhere may be of any depth.
+    /// Whether a directory is here with all that is in it, and can be laid out: one from elsewhere may be of any
+    /// depth, and lead anywhere. Level by level, so that each is met first where it lies least deep: there its links
+    /// may lead up least.
     fn has_tree(&self, root: &TreeDigest) -> bool {
-        let known = |digest: &TreeDigest| {
-            self.whole
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .contains(digest)
-        };
-        let mut seen = FxHashSet::default();
-        let mut pending = vec![*root];
-        while let Some(digest) = pending.pop() {
-            if known(&digest) || !seen.insert(digest) {
-                continue;
-            }
-            let Ok(Some(tree)) = self.read_tree(&digest) else {
-                return false;
-            };
-            for (_, entry) in tree.entries() {
-                match entry {
-                    Entry::File { digest, size, .. } if !self.has_blob(digest, *size) => {
-                        return false;
+        let known = self.whole.read().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(root) {
+            return true;
+        }
+        drop(known);
+        let mut seen = FxHashSet::from_iter([*root]);
+        let mut level = vec![*root];
+        let mut depth = 0;
+        while !level.is_empty() {
+            let mut next = Vec::new();
+            for digest in level {
+                let Ok(Some(tree)) = self.read_tree(&digest) else {
+                    return false;
+                };
+                if depth > MAX_DEPTH {
+                    return false;
+                }
+                for (_, entry) in tree.entries() {
+                    match entry {
+                        Entry::File { digest, size, .. } if !self.has_blob(digest, *size) => {
+                            return false;
+                        }
+                        Entry::Symlink { target } if !stays_inside(target, depth) => return false,
+                        Entry::Directory { digest, .. } if seen.insert(*digest) => {
+                            next.push(*digest);
+                        }
+                        _ => {}
                     }
-                    Entry::Directory { digest, .. } => pending.push(*digest),
-                    _ => {}
                 }
             }
+            level = next;
+            depth += 1;
         }
         self.whole
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .extend(seen);
+            .insert(*root);
         true
     }
 

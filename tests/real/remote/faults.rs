@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use crate::fault::{Fault, Mode};
@@ -98,6 +99,15 @@ fn a_blob_that_is_lost_after_planning_is_made_again() {
     );
 }
 
+/// Sixty-four megabytes of nothing, in some thousand bytes.
+fn bomb() -> &'static [u8] {
+    static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let nothing = std::io::Read::take(std::io::repeat(0), 64 << 20);
+        zstd::stream::encode_all(nothing, 1).expect("zstd packs")
+    });
+    &BOMB
+}
+
 #[test]
 fn sizes_that_are_wrong_halves_and_bombs_are_refused() {
     let spoil: [fn(&Path); 4] = [
@@ -111,12 +121,7 @@ fn sizes_that_are_wrong_halves_and_bombs_are_refused() {
             fs::write(path, bytes).unwrap();
         },
         |path| fs::write(path, b"").unwrap(),
-        // A gigabyte of nothing, in less than what the blob has.
-        |path| {
-            let zeros =
-                zstd::stream::encode_all(std::io::Read::take(std::io::repeat(0), 1 << 30), 1);
-            fs::write(path, zeros.unwrap()).unwrap();
-        },
+        |path| fs::write(path, bomb()).unwrap(),
     ];
     for spoil in spoil {
         let (server, first) = pushed();
@@ -359,4 +364,32 @@ fn ctrl_c_waits_for_no_upload() {
         "{:?}",
         began.elapsed()
     );
+}
+
+#[test]
+fn a_bazel_cache_that_loses_things_or_goes_away_makes_nothing_wrong() {
+    let Some(mut casd) = Server::casd() else {
+        return;
+    };
+    let first = clone_of(&casd, "push = true");
+    first.run_ok(&[]);
+    // Some of what it keeps is other bytes, some is gone.
+    let objects = files(&casd, "/objects/");
+    assert!(objects.len() > 8, "{objects:?}");
+    for (at, path) in objects.iter().enumerate() {
+        if at % 3 == 0 {
+            fs::remove_file(path).unwrap();
+        } else if at % 3 == 1 {
+            let mut bytes = fs::read(path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::remove_file(path).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+    }
+    is_right(&casd, &first);
+    casd.stop();
+    let (_, run) = is_right(&casd, &first);
+    assert_eq!(run.notices(), ["remote-unavailable"], "{}", run.output);
+    assert_eq!(run.count("ran"), 4, "{}", run.output);
 }

@@ -1,9 +1,10 @@
 //! `jalon cache push`, `pull`, and what can be said of the remotes themselves.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -158,14 +159,25 @@ pub fn push(common: &Common, what: &[String], all: bool) -> Result<u8, Failure> 
             _ => gone += 1,
         }
     }
-    let signals = std::io::stderr().is_terminal() && !common.json && !common.quiet;
-    if signals {
-        out::note(format!(
-            "sending {}",
-            words::count(remotes.under_way() as u64, "result")
-        ));
+    let watched = std::io::stderr().is_terminal() && !common.json && !common.quiet;
+    let began = Instant::now();
+    let shown = Cell::new(0);
+    let waited = remotes.finish(PATIENCE, &|| {
+        let turn = began.elapsed().as_millis() / 500;
+        if watched && turn > shown.replace(turn) {
+            let (open, up) = (remotes.under_way() as u64, remotes.tally().up);
+            let text = format!(
+                "{} to send, {} sent",
+                words::count(open, "result"),
+                words::size(up)
+            );
+            out::passing(&text);
+        }
+        false
+    });
+    if watched && shown.get() > 0 {
+        out::passing("");
     }
-    let waited = remotes.finish(PATIENCE, &|| false);
     let notices = told(&remotes, common);
     let tally = remotes.tally();
     if common.json {

@@ -391,7 +391,10 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     let result = ActionResult::decode(bytes).unwrap_or_default();
     let trees = Tree::decode(bytes).unwrap_or_default();
     let nodes = trees.root.unwrap_or_default().files;
-    let files = result.output_files.into_iter().map(|file| (file.path, file.digest));
+    let files = result
+        .output_files
+        .into_iter()
+        .map(|file| (file.path, file.digest));
     let nodes = nodes.into_iter().map(|file| (file.name, file.digest));
     for (file, digest) in files.chain(nodes) {
         let Some(name) = digest.as_ref().and_then(Name::read) else {
