@@ -283,7 +283,16 @@ def dataset(project, name, root):
         told["category"], told["path"] = "file", place
     else:
         told["category"], told["why"] = "opaque", why
+        told["asks"] = has_ukey(inner)
     return told
+
+
+# File systems whose `ukey` changes with the bytes (an etag). That of others, such as HTTP's, may be the name alone.
+ETAGS = {"s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "adl", "az"}
+
+
+def has_ukey(found):
+    return getattr(found, "_protocol", None) in ETAGS and hasattr(found, "_fs") and hasattr(found, "_filepath")
 
 
 def needs(kind):

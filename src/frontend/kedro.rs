@@ -4,12 +4,10 @@
 //! everything below conf/, distributions), its outcome the description. So a project that has not changed is known without
 //! Python, and by everybody who shares the store. What a node reads later is another page (`worker/session`).
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jalon_conf::kedro::{self, Surroundings};
 use jalon_conf::name::Instance;
@@ -26,11 +24,11 @@ use jalon_store::index::StatCache;
 use jalon_store::outcome::{
     ActionRecord, Attestation, Cost, Explanation, Made, NamedContent, Outcome,
 };
-use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::bench::Bench;
 use super::source::{LoadError, Read, Source, place};
+use super::versions;
 use crate::action::Ambient;
 use crate::explain::called;
 use crate::function::Interpreter;
@@ -39,7 +37,6 @@ use crate::judge::{Judge, Lookup, Observations};
 use crate::observe::{self, Bytes, Folded, Rules, Sight};
 use crate::project::Project;
 use crate::witness::{Recording, Witnesses};
-use crate::worker::ask::ask;
 use crate::worker::loader::{LoadFailure, Loader};
 use crate::worker::session::SessionError;
 use crate::worker::trace::Lasting;
@@ -49,7 +46,7 @@ use crate::workspace::{PRIVATE_DIRECTORY, Workspace};
 pub const FILE: &str = "pyproject.toml";
 
 /// What loads a project, by its name in a package.
-const PACKAGE: [(&str, &str); 9] = [
+const PACKAGE: [(&str, &str); 10] = [
     (
         "__init__.py",
         include_str!("../../python/jalon_kedro/__init__.py"),
@@ -80,13 +77,14 @@ const PACKAGE: [(&str, &str); 9] = [
         "variables.py",
         include_str!("../../python/jalon_kedro/variables.py"),
     ),
+    (
+        "ukeys.py",
+        include_str!("../../python/jalon_kedro/ukeys.py"),
+    ),
 ];
 
 /// Variables of which a loaded project depends on those that begin so.
 const OWN_VARIABLES: &[u8] = b"KEDRO_";
-
-/// How long a command may take that tells the version of a dataset.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Set by the runner in Kedro, which calls the hooks of the run itself.
 const INSIDE: &str = "JALON_INSIDE_KEDRO";
@@ -174,10 +172,14 @@ pub fn load(
         true => Vec::new(),
         false => kedro::without_bytes(&told).map_err(unreadable)?,
     };
+    let mut known = versions::by_command(&own, &asked, &root, bench);
+    let mut told_elsewhere = kedro::in_buckets(&told).map_err(unreadable)?;
+    told_elsewhere.retain(|name| !known.contains_key(name));
+    known.extend(versions::in_buckets(told_elsewhere, &loader, &root, bench));
     let around = Surroundings {
         definition: definition.clone(),
         env: source.env.clone(),
-        versions: versions(&own, &asked, &root, bench),
+        versions: known,
         own,
         whole: source.kedro == Default::default(),
     };
@@ -191,23 +193,6 @@ pub fn load(
         pipeline.python = Some((place, jalon_conf::Location::default()));
     }
     into_project(root, definition, lowered, loader)
-}
-
-/// Which versions of what has no bytes of its own are there, where a command is named that tells.
-fn versions(
-    own: &kedro::Own,
-    asked: &[String],
-    root: &Path,
-    bench: &Bench,
-) -> BTreeMap<String, Result<String, String>> {
-    let commands = own.versions.par_iter();
-    let commands = commands.filter(|(name, _, _)| asked.contains(name));
-    commands
-        .map(|(name, command, _)| {
-            let answer = ask(command, root, bench.machine.variables.clone(), PATIENCE);
-            (name.clone(), answer)
-        })
-        .collect()
 }
 
 fn into_project(

@@ -5,6 +5,7 @@ pub mod dvc;
 pub mod kedro;
 pub mod native;
 mod source;
+mod versions;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -111,6 +111,9 @@ pub(super) struct Dataset {
     pub value: Option<Told>,
     /// Why what it holds cannot be told.
     pub why: String,
+    /// Its file system tells which version of it is there.
+    #[serde(default)]
+    pub asks: bool,
 }
 
 /// What is called when something happens.

@@ -177,6 +177,21 @@ pub fn without_bytes(text: &str) -> Result<Vec<String>, String> {
     Ok(opaque.map(|(name, _)| name).collect())
 }
 
+/// The datasets of a description whose file system tells which version of them is there, and which no node
+/// makes: of what is made meanwhile nobody could tell beforehand.
+///
+/// # Errors
+/// The text is no description.
+pub fn in_buckets(text: &str) -> Result<Vec<String>, String> {
+    let told: Description = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let made: BTreeSet<&String> = told.nodes.iter().flat_map(|node| &node.outputs).collect();
+    let datasets = told.datasets.iter();
+    let asking = datasets.filter(|(name, dataset)| {
+        dataset.category == "opaque" && dataset.asks && !made.contains(name)
+    });
+    Ok(asking.map(|(name, _)| name.clone()).collect())
+}
+
 /// The project's hooks that are called while a node runs: code that counts for every node.
 fn hook_entries(told: &Description) -> Vec<String> {
     let mut entries = Vec::new();

@@ -5,10 +5,17 @@
 //! known what ran.
 
 mod beside;
+mod buckets;
 mod edits;
 mod failures;
 mod ground;
 mod missing;
+#[path = "../../it/project.rs"]
+#[allow(dead_code, reason = "of it only what servers need")]
+mod project;
+#[path = "../remote/servers.rs"]
+#[allow(dead_code, reason = "of it only the bucket")]
+mod servers;
 mod settings;
 mod steady;
 mod tee;

@@ -13,11 +13,6 @@ fn said(ground: &Ground, text: &str) {
 
 /// A table in a database, read by a node of its own, which counts its rows.
 fn with_table(ground: &Ground) {
-    ground.edit(
-        "conf/base/catalog.yml",
-        "islands:\n",
-        "sightings:\n  type: rookery.table.TableDataset\n  place: ${globals:database}\n\nislands:\n",
-    );
     let globals = ground.dir.join("conf/base/globals.yml");
     let text = fs::read_to_string(&globals).expect("it is there");
     fs::write(globals, format!("{text}\ndatabase: sqlite\n")).expect("it can be written");
@@ -43,10 +38,26 @@ class TableDataset(AbstractDataset):
         return {"place": self._place}
 "#;
     fs::write(ground.dir.join("src/rookery/table.py"), class).expect("it can be written");
+    with_reader(
+        ground,
+        "sightings:\n  type: rookery.table.TableDataset\n  place: ${globals:database}\n",
+        "rows",
+    );
+}
+
+/// `sightings` as it stands in the catalog, and a node of its own that reads it.
+pub fn with_reader(ground: &Ground, entry: &str, result: &str) {
+    ground.edit(
+        "conf/base/catalog.yml",
+        "islands:\n",
+        &format!("{entry}\nislands:\n"),
+    );
     ground.edit(
         "src/rookery/pipelines/preparation/nodes.py",
         "def count_lines(",
-        "def count_sightings(rows):\n    return {\"rows\": rows}\n\n\ndef count_lines(",
+        &format!(
+            "def count_sightings(rows):\n    return {{\"rows\": {result}}}\n\n\ndef count_lines("
+        ),
     );
     let pipeline = "src/rookery/pipelines/preparation/pipeline.py";
     ground.edit(
@@ -69,7 +80,7 @@ fn sql(ground: &Ground, statement: &str) {
     assert!(done.status.success(), "{}", shown(&done));
 }
 
-const NODES: [&str; 2] = ["--to-nodes", "count_sightings"];
+pub const NODES: [&str; 2] = ["--to-nodes", "count_sightings"];
 
 #[test]
 fn a_table_is_unknown_until_a_command_tells_its_version() {

@@ -89,6 +89,7 @@ fn what_cannot_be_asked_is_said() {
         let refused = a.jalon(&["run"]).expect(3);
         assert!(refused.all().contains(word), "{bad}: {refused}");
         assert!(refused.all().contains("jalon.toml:2"), "{bad}: {refused}");
+        a.jalon(&["check"]).expect(3);
     }
     server.url = format!("http://user:pa55word@127.0.0.1:{}/x", port());
     let b = clone_of(&server, "");

@@ -40,6 +40,8 @@ pub fn definition(common: &Common) -> Result<u8, Failure> {
         return Err(refused(&session, RunError::Beyond(beyond)));
     }
     session.select(&[])?;
+    // Whether they could be used is found out here, not whether they answer.
+    session.remotes(true, None)?;
     let (graph, files) = (&session.project.graph, session.files());
     let sight = Sight::new(graph, &session.machine, &files, &session.store);
     judge::observe(graph, &all, &sight, session.ambient())
