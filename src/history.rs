@@ -3,15 +3,22 @@
 //! A trace is the run's event stream, one JSON object a frame. Runs are filed under the pipeline's name, so
 //! a fresh clone that shares the store has its predecessor's history. Knows nothing of running.
 
-use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
 
 use jalon_store::digest::ActionKey;
 use jalon_store::error::ReadError;
 use jalon_store::{Frames, LocalStore};
-use rustc_hash::FxHashMap;
+use memchr::memmem;
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::Deserialize;
 
 use crate::event::{Body, Event, Finished, Hit, Made, Started};
+
+/// Nodes whose past is looked for one by one.
+const FEW: usize = 8;
 
 /// Runs that are searched for the nearest earlier derivation of a node.
 const NEAR: usize = 8;
@@ -21,14 +28,21 @@ pub struct History<'a> {
     store: &'a LocalStore,
     project: String,
     before: Option<String>,
-    known: OnceCell<Known>,
+    near: OnceCell<Vec<String>>,
+    known: RefCell<FxHashMap<String, Rc<Past>>>,
+    /// Whether every node is known.
+    all: Cell<bool>,
 }
 
-#[derive(Default)]
-struct Known {
-    earlier: HashMap<String, Vec<Earlier>>,
-    unfinished: HashSet<String>,
-    unkept: HashMap<String, Unkept>,
+/// What the newest runs tell of a node.
+#[derive(Debug, Default)]
+pub struct Past {
+    /// Its successes, newest first, each key once.
+    pub earlier: Vec<Earlier>,
+    /// Whether the last run that reached it saw it fail or cut off.
+    pub unfinished: bool,
+    /// Its last success, if what it gave was not kept.
+    pub unkept: Option<Unkept>,
 }
 
 /// A success whose outcome should have been kept and was not.
@@ -73,7 +87,9 @@ impl<'a> History<'a> {
             store,
             project: project.to_owned(),
             before: None,
-            known: OnceCell::new(),
+            near: OnceCell::new(),
+            known: RefCell::default(),
+            all: Cell::new(false),
         }
     }
 
@@ -189,23 +205,26 @@ impl<'a> History<'a> {
         Ok(if found.next().is_some() { None } else { first })
     }
 
-    /// Earlier successes of a node, newest first, each key once.
-    pub fn of(&self, node: &str) -> &[Earlier] {
-        self.known()
-            .earlier
-            .get(node)
-            .map(Vec::as_slice)
-            .unwrap_or_default()
-    }
-
-    /// Whether the last run that reached a node saw it fail or cut off.
-    pub fn is_unfinished(&self, node: &str) -> bool {
-        self.known().unfinished.contains(node)
-    }
-
-    /// The last success of a node, if what it gave was not kept.
-    pub fn unkept(&self, node: &str) -> Option<&Unkept> {
-        self.known().unkept.get(node)
+    /// What the newest runs tell of a node.
+    pub fn of(&self, node: &str) -> Rc<Past> {
+        if let Some(known) = self.known.borrow().get(node) {
+            return known.clone();
+        }
+        if self.all.get() {
+            return Rc::default();
+        }
+        // Traces are long: of a few nodes only those are read. More are found with all the others.
+        let asked = self.known.borrow().len();
+        let mut known = self.known.borrow_mut();
+        if asked < FEW {
+            let past = Rc::new(self.gather(Some(node)).remove(node).unwrap_or_default());
+            known.insert(node.to_owned(), past.clone());
+            return past;
+        }
+        self.all.set(true);
+        let all = self.gather(None).into_iter();
+        known.extend(all.map(|(node, past)| (node, Rc::new(past))));
+        known.get(node).cloned().unwrap_or_default()
     }
 
     /// Whether there is no run at all.
@@ -213,68 +232,167 @@ impl<'a> History<'a> {
         self.ids().is_ok_and(|mut ids| ids.next().is_none())
     }
 
-    fn known(&self) -> &Known {
-        self.known.get_or_init(|| self.gather())
+    /// The newest runs that tell of more than that nothing had changed; of many that tell the same, the newest.
+    fn near(&self) -> &[String] {
+        self.near.get_or_init(|| {
+            let mut told: HashSet<String> = HashSet::new();
+            let Ok(ids) = self.ids() else {
+                return Vec::new();
+            };
+            let mut again = |of: String| !told.insert(of);
+            ids.filter(|id| !self.reused(id).is_some_and(&mut again))
+                .take(NEAR)
+                .collect()
+        })
     }
 
-    /// Unreadable history explains less; it never stops a run.
-    fn gather(&self) -> Known {
-        let mut known = Known::default();
-        let mut seen: HashSet<String> = HashSet::new();
-        let Ok(ids) = self.ids() else { return known };
-        let mut told: HashSet<String> = HashSet::new();
-        let mut near = 0;
-        for id in ids {
-            if near == NEAR {
-                break;
-            }
-            // Of many runs in which nothing had changed, the newest tells all.
-            let again = |of: String| !told.insert(of);
-            if self.reused(&id).is_some_and(again) {
-                continue;
-            }
-            near += 1;
-            let mut open: HashSet<String> = HashSet::new();
-            let mut closed: HashSet<String> = HashSet::new();
-            let mut unkept: HashMap<String, Unkept> = HashMap::new();
-            for event in self.events(&id).unwrap_or_default() {
-                let (node, key, seconds, outputs, why) = match event.body {
-                    Body::NodeStarted { node, .. } => {
-                        open.insert(node);
-                        continue;
-                    }
-                    Body::NodeHit(hit) => (hit.node, hit.key, hit.saved_seconds, hit.outputs, None),
-                    Body::NodeSucceeded(done) => {
-                        (done.node, done.key, done.seconds, done.outputs, done.unkept)
-                    }
-                    _ => continue,
-                };
-                open.remove(&node);
-                closed.insert(node.clone());
-                let Ok(key) = key.parse() else { continue };
-                match why {
-                    Some(why) => drop(unkept.insert(node.clone(), Unkept { key, why })),
-                    None => drop(unkept.remove(&node)),
+    /// What is known of all nodes, or of one. Unreadable history explains less; it never stops a run.
+    fn gather(&self, only: Option<&str>) -> FxHashMap<String, Past> {
+        let mut known: FxHashMap<String, Past> = FxHashMap::default();
+        let mut seen: FxHashSet<String> = FxHashSet::default();
+        for id in self.near() {
+            let mut open: FxHashSet<String> = FxHashSet::default();
+            let mut closed: FxHashSet<String> = FxHashSet::default();
+            let mut unkept: FxHashMap<String, Unkept> = FxHashMap::default();
+            self.lines(id, only, &mut |line| {
+                let Some(node) = &line.node else { return };
+                if line.event == STARTED {
+                    open.insert(node.to_string());
+                    return;
                 }
-                let earlier = known.earlier.entry(node).or_default();
-                if earlier.iter().all(|one| one.key != key) {
-                    earlier.push(Earlier {
+                let (Some(key), Some(outputs)) = (&line.key, &line.outputs) else {
+                    return;
+                };
+                open.remove(node.as_ref());
+                if !closed.contains(node.as_ref()) {
+                    closed.insert(node.to_string());
+                }
+                let Ok(key) = key.parse() else { return };
+                match &line.unkept {
+                    Some(why) => {
+                        let why = why.to_string();
+                        drop(unkept.insert(node.to_string(), Unkept { key, why }));
+                    }
+                    None => drop(unkept.remove(node.as_ref())),
+                }
+                if !known.contains_key(node.as_ref()) {
+                    known.insert(node.to_string(), Past::default());
+                }
+                let Some(past) = known.get_mut(node.as_ref()) else {
+                    return;
+                };
+                if past.earlier.iter().all(|one| one.key != key) {
+                    past.earlier.push(Earlier {
                         run: id.clone(),
                         key,
-                        seconds,
-                        outputs: outputs.into_iter().collect(),
+                        seconds: line.seconds.or(line.saved_seconds).unwrap_or(0.0),
+                        outputs: outputs
+                            .iter()
+                            .map(|(name, made)| (name.to_string(), made.clone()))
+                            .collect(),
                     });
                 }
+            });
+            for node in &open {
+                if !seen.contains(node) {
+                    known.entry(node.clone()).or_default().unfinished = true;
+                }
             }
-            known
-                .unfinished
-                .extend(open.iter().filter(|node| !seen.contains(*node)).cloned());
-            unkept.retain(|node, _| !seen.contains(node) && !open.contains(node));
-            known.unkept.extend(unkept);
+            for (node, unkept) in unkept {
+                if !seen.contains(&node) && !open.contains(&node) {
+                    known.entry(node).or_default().unkept = Some(unkept);
+                }
+            }
             seen.extend(open);
             seen.extend(closed);
         }
         known
+    }
+
+    /// Hands out what a run tells of how nodes started and ended, or of one node; where it refers to another, the
+    /// last word of that one on each.
+    fn lines(&self, id: &str, only: Option<&str>, tell: &mut dyn FnMut(&Line<'_>)) {
+        let Ok(Some(frames)) = self.store.read_trace(id) else {
+            return;
+        };
+        each_line(frames, only, &mut |line, _| {
+            let Some(of) = &line.of else {
+                return tell(line);
+            };
+            let Ok(Some(frames)) = self.store.read_trace(of) else {
+                return;
+            };
+            let mut last: FxHashMap<String, Vec<u8>> = FxHashMap::default();
+            each_line(frames, only, &mut |line, bytes| {
+                if let (Some(node), true) = (&line.node, line.key.is_some()) {
+                    last.insert(node.to_string(), bytes.to_vec());
+                }
+            });
+            for bytes in last.values() {
+                Line::read(bytes).iter().for_each(&mut *tell);
+            }
+        });
+    }
+}
+
+/// How an event is called that says that a node began.
+const STARTED: &str = "node.started";
+
+/// What is read of an event to tell the past of nodes, where it lies.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    event: Cow<'a, str>,
+    #[serde(borrow, default)]
+    node: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    key: Option<Cow<'a, str>>,
+    #[serde(default)]
+    seconds: Option<f64>,
+    #[serde(default)]
+    saved_seconds: Option<f64>,
+    #[serde(borrow, default)]
+    unkept: Option<Cow<'a, str>>,
+    /// Of a run in which nothing had changed: since when.
+    #[serde(borrow, default)]
+    of: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    outputs: Option<BTreeMap<Cow<'a, str>, Made>>,
+}
+
+impl<'a> Line<'a> {
+    fn read(bytes: &'a [u8]) -> Option<Line<'a>> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
+/// Whether a frame may tell how a node, or that one, started or ended.
+fn wanted(only: Option<&str>) -> impl Fn(&[u8]) -> bool {
+    let of = memmem::Finder::new(br#""event":"run.reused""#).into_owned();
+    let node = only.map(|name| {
+        let name = serde_json::to_string(name).unwrap_or_default();
+        memmem::Finder::new(format!("\"node\":{name}").as_bytes()).into_owned()
+    });
+    let events = [STARTED, "node.hit", "node.succeeded"]
+        .map(|event| memmem::Finder::new(format!("\"event\":\"{event}\"").as_bytes()).into_owned());
+    move |frame| match &node {
+        Some(node) => node.find(frame).is_some() || of.find(frame).is_some(),
+        None => of.find(frame).is_some() || events.iter().any(|it| it.find(frame).is_some()),
+    }
+}
+
+/// Hands out lines that tell how nodes started or ended, with their bytes.
+fn each_line(mut frames: Frames, only: Option<&str>, tell: &mut dyn FnMut(&Line<'_>, &[u8])) {
+    let wanted = wanted(only);
+    while let Some(bytes) = frames.find(&wanted) {
+        let Some(line) = Line::read(bytes) else {
+            continue;
+        };
+        let node = line.node.as_deref();
+        // Its name may stand for something else in what another says.
+        if only.is_none() || node.is_none() || node == only {
+            tell(&line, bytes);
+        }
     }
 }
 

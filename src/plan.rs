@@ -516,22 +516,23 @@ fn gone_output(inputs: &Inputs<'_>, plan: &Plan, node: NodeId) -> String {
 
 /// An earlier derivation of a node, and what differs from it now.
 #[derive(Debug)]
-pub struct Nearest<'a> {
+pub struct Nearest {
     /// The run that had it.
-    pub earlier: &'a Earlier,
+    pub earlier: Earlier,
     /// In the order of telling; none where it is the same.
     pub differences: Vec<Difference>,
 }
 
 /// The earlier derivation with the fewest differences; of equals, the newest. `but` is left out.
-pub fn nearest<'a>(
-    inputs: &Inputs<'a>,
+pub fn nearest(
+    inputs: &Inputs<'_>,
     node: NodeId,
     judged: &Judged,
     but: Option<ActionKey>,
-) -> Option<Nearest<'a>> {
+) -> Option<Nearest> {
     let name = inputs.graph.node(node).name.to_string();
-    let earlier = inputs.history.of(&name).iter();
+    let past = inputs.history.of(&name);
+    let earlier = past.earlier.iter();
     let known = earlier
         .filter(|earlier| but != Some(earlier.key))
         .filter_map(|earlier| {
@@ -539,7 +540,7 @@ pub fn nearest<'a>(
             let seen = inputs.judge.now(&old.observed);
             let differences = explain::differences(&old, &judged.derivation, &seen);
             Some(Nearest {
-                earlier,
+                earlier: earlier.clone(),
                 differences,
             })
         });
@@ -550,7 +551,8 @@ pub fn nearest<'a>(
 /// or what became of the last execution.
 pub fn why(inputs: &Inputs<'_>, node: NodeId, judged: &Judged) -> Reason {
     let name = inputs.graph.node(node).name.to_string();
-    let unkept = inputs.history.unkept(&name);
+    let past = inputs.history.of(&name);
+    let unkept = past.unkept.as_ref();
     let nearest = nearest(inputs, node, judged, None);
     let because = |unkept: &Unkept| Reason::word(Reason::UNKEPT, unkept.why.as_str());
     match (nearest, unkept) {
@@ -560,9 +562,9 @@ pub fn why(inputs: &Inputs<'_>, node: NodeId, judged: &Judged) -> Reason {
             (None, Some(unkept)) => because(unkept),
             (None, None) => Reason::word(Reason::FORGOTTEN, ""),
         },
-        _ if inputs.history.is_unfinished(&name) => Reason::word(Reason::UNFINISHED, ""),
+        _ if past.unfinished => Reason::word(Reason::UNFINISHED, ""),
         (None, Some(unkept)) => because(unkept),
-        _ if inputs.history.of(&name).is_empty() => Reason::word(Reason::NEW, ""),
+        _ if past.earlier.is_empty() => Reason::word(Reason::NEW, ""),
         _ => Reason::word(Reason::FORGOTTEN, ""),
     }
 }

@@ -50,7 +50,11 @@ fn planned(project: &Project, plan: &Plan, history: &History<'_>, at: usize) -> 
     let expected_seconds = match (plan.verdicts[at], record) {
         (Verdict::NotNeeded, _) => None,
         (_, Some(record)) => Some(record.outcome.cost.wall_ms as f64 / 1000.0),
-        _ => history.of(&name).first().map(|earlier| earlier.seconds),
+        _ => history
+            .of(&name)
+            .earlier
+            .first()
+            .map(|earlier| earlier.seconds),
     };
     PlannedNode {
         verdict: plan.verdicts[at],

@@ -330,6 +330,7 @@ impl<'r, 's> Drive<'r, 's> {
             None => self
                 .history
                 .of(&graph.node(node).name.to_string())
+                .earlier
                 .first()
                 .map(|earlier| earlier.seconds),
         };

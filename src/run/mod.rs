@@ -482,6 +482,7 @@ fn planned(
             let name = graph.node(NodeId(at as u32)).name.to_string();
             expected += history
                 .of(&name)
+                .earlier
                 .first()
                 .map_or(0.0, |earlier| earlier.seconds);
         }

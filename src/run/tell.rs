@@ -18,7 +18,8 @@ impl Drive<'_, '_> {
         let name = graph.node(node).name.to_string();
         let outcome = &ran.record.outcome;
         let outputs = made(graph, node, &ran.record);
-        let before = self.history.of(&name).first();
+        let past = self.history.of(&name);
+        let before = past.earlier.first();
         let cutoff = !outputs.is_empty()
             && before.is_some_and(|before| {
                 before.outputs.len() == outputs.len()

@@ -3,7 +3,7 @@
 //! Format: 16 bytes of magic, then frames of length (4, little-endian), check (8), payload.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::layout::Layout;
@@ -12,6 +12,10 @@ use crate::error::{At, IoAt, ReadError, WriteError};
 use crate::index::StatId;
 
 const MAGIC: [u8; 16] = *b"jalon trace 1\n\0\0";
+
+/// Bytes that are read at first, and at a time.
+const HEAD: usize = 4 * 1024;
+const PIECE: usize = 256 * 1024;
 
 /// Bytes that are gathered before they are written.
 const BATCH: usize = 32 * 1024;
@@ -141,15 +145,8 @@ pub(crate) fn read(layout: &Layout, id: &str) -> Result<Option<Frames>, ReadErro
         return Ok(None);
     }
     let path = layout.traces().join(format!("{id}.trace"));
-    match fs::read(&path) {
-        Ok(bytes) if bytes.starts_with(&MAGIC) => Ok(Some(Frames {
-            bytes,
-            at: MAGIC.len(),
-        })),
-        Ok(_) => Ok(Some(Frames {
-            bytes: Vec::new(),
-            at: 0,
-        })),
+    match Frames::open(&path) {
+        Ok(frames) => Ok(Some(frames)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(IoAt::new("read", &path, e).into()),
     }
@@ -187,24 +184,96 @@ fn remove_file(path: &Path) -> Result<(), IoAt> {
     }
 }
 
-/// The frames of a trace.
+/// The frames of a trace, read as they are asked for: those that were written when it was opened.
 #[derive(Debug)]
 pub struct Frames {
-    bytes: Vec<u8>,
+    file: File,
+    /// Bytes of the file behind the buffer.
+    left: u64,
+    buffer: Vec<u8>,
+    /// The next frame, in the buffer.
     at: usize,
+}
+
+impl Frames {
+    fn open(path: &Path) -> io::Result<Frames> {
+        let file = File::open(path)?;
+        let mut frames = Frames {
+            left: file.metadata()?.len(),
+            file,
+            buffer: Vec::new(),
+            at: 0,
+        };
+        if frames.need(MAGIC.len()) && frames.buffer.starts_with(&MAGIC) {
+            frames.at = MAGIC.len();
+        } else {
+            frames.end();
+        }
+        Ok(frames)
+    }
+
+    /// Nothing follows.
+    fn end(&mut self) {
+        (self.left, self.at) = (0, 0);
+        self.buffer.clear();
+    }
+
+    /// Whether so many bytes follow; they are in the buffer then.
+    fn need(&mut self, bytes: usize) -> bool {
+        let here = self.buffer.len() - self.at;
+        if here >= bytes {
+            return true;
+        }
+        if (bytes - here) as u64 > self.left {
+            return false;
+        }
+        self.buffer.drain(..self.at);
+        self.at = 0;
+        // The head of a trace is often all that is wanted.
+        let piece = if self.buffer.capacity() == 0 {
+            HEAD
+        } else {
+            PIECE
+        };
+        let more = self.left.min(piece.max(bytes - here) as u64);
+        let read = (&mut self.file).take(more).read_to_end(&mut self.buffer);
+        self.left -= more;
+        if read.is_err() {
+            self.end();
+        }
+        self.buffer.len() >= bytes
+    }
+
+    /// The next frame of which this is true; the others are passed over, unverified.
+    pub fn find(&mut self, wanted: impl Fn(&[u8]) -> bool) -> Option<&[u8]> {
+        loop {
+            if !self.need(12) {
+                return None;
+            }
+            let head = &self.buffer[self.at..self.at + 12];
+            let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+            if !self.need(12 + length) {
+                return None;
+            }
+            let (start, end) = (self.at + 12, self.at + 12 + length);
+            if wanted(&self.buffer[start..end]) {
+                let payload = &self.buffer[start..end];
+                if self.buffer[self.at + 4..start] != check(context::EVENT, &[payload]) {
+                    self.end();
+                    return None;
+                }
+                self.at = end;
+                return Some(&self.buffer[start..end]);
+            }
+            self.at = end;
+        }
+    }
 }
 
 impl Iterator for Frames {
     type Item = Vec<u8>;
 
     fn next(&mut self) -> Option<Vec<u8>> {
-        let head = self.bytes.get(self.at..self.at + 12)?;
-        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        let payload = self.bytes.get(self.at + 12..)?.get(..length)?;
-        if head[4..] != check(context::EVENT, &[payload]) {
-            return None;
-        }
-        self.at += 12 + length;
-        Some(payload.to_vec())
+        self.find(|_| true).map(<[u8]>::to_vec)
     }
 }
