@@ -343,6 +343,9 @@ pub enum CacheVerb {
         /// On the remotes: whether the results of the last run are there, whole and believed
         #[arg(long)]
         remote: bool,
+        /// With --remote: fetch and read their bytes too, instead of asking whether they are there
+        #[arg(long, requires = "remote")]
+        bytes: bool,
     },
     /// Send results to the remotes: those of the last run, of a run, of artifacts with all before them
     Push {

@@ -86,6 +86,7 @@ fn name(kind: Kind) -> &'static str {
         Kind::Explanation => "explanation",
         Kind::PathSet => "path set",
         Kind::Forget => "mark",
+        Kind::Sha256 => "SHA-256",
     }
 }
 
@@ -101,6 +102,7 @@ pub(crate) fn is_right(kind: u8, key: &[u8; 32], bytes: &[u8]) -> bool {
         }),
         Some(Kind::Explanation) => believed(record::decode::<Explanation>(bytes), |_| true),
         Some(Kind::PathSet) => believed(record::decode::<crate::action::PathSet>(bytes), |_| true),
+        Some(Kind::Sha256) => bytes.len() == 32,
         Some(Kind::Forget) | None => true,
     }
 }

@@ -162,6 +162,7 @@ impl LocalStore {
         let mut known: FxHashSet<[u8; 32]> = FxHashSet::default();
         let mut weak: FxHashSet<[u8; 32]> = FxHashSet::default();
         let mut actions = roots.actions.clone();
+        let mut total: u64 = live.blobs.values().sum();
         // Pinned ones first, then those used last: what no longer fits is what was used longest ago.
         actions.sort_by_key(|(key, used)| {
             (
@@ -191,9 +192,9 @@ impl LocalStore {
                 .filter(|(blob, _)| !live.blobs.contains_key(blob))
                 .map(|(_, size)| size)
                 .sum();
-            let total: u64 = live.blobs.values().sum();
             let fits = policy.max_size.is_none_or(|max| total + more <= max);
             if fits || roots.pinned_actions.contains(&key) {
+                total += more;
                 live.blobs.extend(wanted.blobs);
             } else {
                 report.evicted += 1;
@@ -268,7 +269,9 @@ impl LocalStore {
         dry: bool,
     ) -> Result<(), GcError> {
         let keep = |frame: &Frame| match Kind::from_byte(frame.kind) {
-            Some(Kind::Blob) => live.blobs.contains_key(&BlobDigest::from_bytes(frame.key)),
+            Some(Kind::Blob | Kind::Sha256) => {
+                live.blobs.contains_key(&BlobDigest::from_bytes(frame.key))
+            }
             Some(Kind::Tree) => live.trees.contains(&TreeDigest::from_bytes(frame.key)),
             // With a mark that earlier ones do not count, or they would count again.
             Some(Kind::Action | Kind::Explanation | Kind::Forget) => known.contains(&frame.key),
@@ -307,7 +310,8 @@ impl LocalStore {
                 let name = name.as_encoded_bytes();
                 if name.starts_with(atomic::PREFIX.as_bytes()) || name.ends_with(b".new") {
                     // What cannot be removed now is tried again next time.
-                    let _ = fs::remove_file(entry.path());
+                    let path = entry.path();
+                    let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
                 }
             }
         }

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::digest::{BlobDigest, Hasher, TreeDigest, pump};
-use crate::error::{At, WriteError};
-use crate::local::LocalStore;
-use crate::local::atomic::{PREFIX, Temporary};
+use crate::error::{At, OpenError, ReadError, WriteError};
+use crate::local::atomic::{PREFIX, Temporary, TemporaryDirectory};
 use crate::local::layout::LOOSE;
+use crate::local::pack::Kind;
+use crate::local::{LocalStore, Mode};
 use crate::tree::Tree;
 
 /// From this size on, what was received of a blob outlives the process.
@@ -210,6 +211,41 @@ impl LocalStore {
         self.loose(digest)
     }
 
+    /// What SHA-256 calls a blob that has a file of its own, if that was found out before.
+    ///
+    /// # Errors
+    /// The disk did not answer.
+    pub fn sha256(&self, digest: &BlobDigest) -> Result<Option<[u8; 32]>, ReadError> {
+        for found in self.packs.find(Kind::Sha256, digest.as_bytes())? {
+            if let Some(name) = found.read()?.and_then(|bytes| bytes.try_into().ok()) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Remembers what SHA-256 calls a blob.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn keep_sha256(&self, digest: &BlobDigest, name: &[u8; 32]) -> Result<(), WriteError> {
+        self.may_write()?;
+        Ok(self.packs.append(Kind::Sha256, digest.as_bytes(), name)?)
+    }
+
+    /// An empty store that is removed, with what came into it, when it is dropped.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn scratch_store(&self) -> Result<ScratchStore, OpenError> {
+        let directory = TemporaryDirectory::in_directory(&self.layout.tmp())?;
+        let store = Arc::new(LocalStore::open(directory.path(), Mode::ReadWrite)?);
+        Ok(ScratchStore {
+            store,
+            _directory: directory,
+        })
+    }
+
     /// A file in the store's own directory that is removed when it is dropped.
     ///
     /// # Errors
@@ -225,6 +261,13 @@ impl LocalStore {
             self.quarantine(&path);
         }
     }
+}
+
+/// See [`LocalStore::scratch_store`].
+pub struct ScratchStore {
+    /// It.
+    pub store: Arc<LocalStore>,
+    _directory: TemporaryDirectory,
 }
 
 /// See [`LocalStore::scratch`].

@@ -14,12 +14,13 @@ use jalon_store::digest::{ActionKey, TreeDigest, WeakKey};
 use jalon_store::error::ReadError;
 use jalon_store::sealed::Shared;
 use jalon_store::tree::Tree;
+use rustc_hash::FxHashSet;
 use tokio::runtime::Runtime;
 
 use crate::fault::Fault;
 use crate::tier::{Item, lock};
 use crate::tiers::{Remark, Settings, Slot, Tally, Tiers, WIDTH};
-use crate::upload::{Parcel, Uploads, Waited};
+use crate::upload::{self, Parcel, Uploads, Waited};
 
 /// See the module.
 pub struct Remotes {
@@ -122,15 +123,18 @@ impl Remotes {
         self.runtime.block_on(inner.bring(content))
     }
 
-    /// Brings many contents at once, whatever it takes; how many could not be had.
-    pub fn bring_all(&self, contents: &[Content]) -> u64 {
+    /// Brings many contents at once, whatever it takes; how many could not be had. `done` is told how many are
+    /// through, each time one is.
+    pub fn bring_all(&self, contents: &[Content], done: &(dyn Fn(usize) + Sync)) -> u64 {
         let next = AtomicUsize::new(0);
         let missed = AtomicU64::new(0);
+        let through = AtomicUsize::new(0);
         let work = || {
             while let Some(content) = contents.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if !self.bring(content, true) {
                     missed.fetch_add(1, Ordering::Relaxed);
                 }
+                done(through.fetch_add(1, Ordering::Relaxed) + 1);
             }
         };
         std::thread::scope(|scope| {
@@ -150,7 +154,8 @@ impl Remotes {
         let inner = &self.inner;
         let item = [Item::Tree(*digest)];
         let owner = inner.owner(digest.as_bytes());
-        self.runtime.block_on(inner.fetch(&item, owner));
+        self.runtime
+            .block_on(inner.fetch(&item, owner, &inner.store));
         inner.store.read_tree(digest).ok().flatten()
     }
 
@@ -160,7 +165,7 @@ impl Remotes {
     /// A directory of it cannot be read here.
     pub fn lacks(&self, shared: &Shared) -> Result<Vec<String>, ReadError> {
         let inner = &self.inner;
-        let mut open = crate::upload::items_of(shared, &inner.store)?;
+        let mut open = upload::items_of(shared, &inner.store)?;
         for post in &inner.posts {
             let key = shared.record.key.as_bytes();
             let asked = inner.ask(post, post.tier.missing(&open, Some(key)));
@@ -169,6 +174,29 @@ impl Remotes {
             }
         }
         Ok(open.iter().map(Item::hex).collect())
+    }
+
+    /// What an outcome names that no remote has whole, by digest: each is fetched and read, and kept nowhere.
+    ///
+    /// # Errors
+    /// There is no room for it meanwhile.
+    pub fn damaged(&self, shared: &Shared) -> Result<Vec<String>, Fault> {
+        let inner = &self.inner;
+        let scratch = inner.store.scratch_store().map_err(Fault::here)?;
+        let key = shared.record.key;
+        // Directories name what else there is: level by level, as far as they are there.
+        let mut lost = Vec::new();
+        let mut asked: FxHashSet<Item> = FxHashSet::default();
+        loop {
+            let mut items = upload::items_of(shared, &scratch.store).map_err(Fault::here)?;
+            items.retain(|item| asked.insert(*item));
+            if items.is_empty() {
+                return Ok(lost);
+            }
+            let into = &scratch.store;
+            let missed = self.runtime.block_on(inner.fetch(&items, Some(key), into));
+            lost.extend(missed.iter().map(Item::hex));
+        }
     }
 
     /// Begins to send an outcome. What must not travel does not.

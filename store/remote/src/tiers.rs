@@ -457,11 +457,16 @@ impl Tiers {
             .collect()
     }
 
-    /// Fetches what is not here of these items, from the first remote that has each; those that none had.
-    pub(crate) async fn fetch(&self, items: &[Item], owner: Option<ActionKey>) -> Vec<Item> {
+    /// Fetches into a store what is not there of these items, from the first remote that has each; those that none had.
+    pub(crate) async fn fetch(
+        &self,
+        items: &[Item],
+        owner: Option<ActionKey>,
+        into: &Arc<LocalStore>,
+    ) -> Vec<Item> {
         let mut open: Vec<Item> = items
             .iter()
-            .filter(|item| !item.is_in(&self.store))
+            .filter(|item| !item.is_in(into))
             .copied()
             .collect();
         let mut damaged = 0_u64;
@@ -470,7 +475,7 @@ impl Tiers {
                 break;
             }
             let key = owner.as_ref().map(ActionKey::as_bytes);
-            let asked = post.tier.fetch(&open, key, &self.store, &self.down);
+            let asked = post.tier.fetch(&open, key, into, &self.down);
             match self.ask(post, asked).await {
                 Some(gone) => {
                     let mut known = lock(&post.damaged);
@@ -483,7 +488,7 @@ impl Tiers {
                     open = gone.into_iter().map(|(item, _)| item).collect();
                 }
                 // Some may have come before it broke off.
-                None => open.retain(|item| !item.is_in(&self.store)),
+                None => open.retain(|item| !item.is_in(into)),
             }
         }
         if damaged > 0 {
@@ -503,7 +508,8 @@ impl Tiers {
         let owner = self.owner(content.digest_bytes());
         let lost = match content {
             Content::File { digest, size, .. } => {
-                self.fetch(&[Item::Blob(*digest, *size)], owner).await
+                self.fetch(&[Item::Blob(*digest, *size)], owner, &self.store)
+                    .await
             }
             Content::Tree { digest, .. } => self.bring_tree(digest, owner).await,
         };
@@ -529,7 +535,7 @@ impl Tiers {
         let mut depth = 0;
         while !level.is_empty() {
             let items: Vec<Item> = level.iter().map(|digest| Item::Tree(*digest)).collect();
-            let lost = self.fetch(&items, owner).await;
+            let lost = self.fetch(&items, owner, &self.store).await;
             if !lost.is_empty() {
                 return lost;
             }
@@ -557,7 +563,7 @@ impl Tiers {
             depth += 1;
         }
         let blobs: Vec<Item> = blobs.into_iter().collect();
-        self.fetch(&blobs, owner).await
+        self.fetch(&blobs, owner, &self.store).await
     }
 }
 

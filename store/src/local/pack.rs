@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     PathSet = 5,
     /// That earlier action records under this strong key no longer count. Empty.
     Forget = 6,
+    /// What a blob is called by SHA-256, under its digest. Can be found out again.
+    Sha256 = 7,
 }
 
 impl Kind {
@@ -51,6 +53,7 @@ impl Kind {
             4 => Self::Explanation,
             5 => Self::PathSet,
             6 => Self::Forget,
+            7 => Self::Sha256,
             _ => return None,
         })
     }

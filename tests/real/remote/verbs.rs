@@ -69,6 +69,26 @@ fn verify_says_what_a_remote_lost_or_never_had() {
 }
 
 #[test]
+fn verify_reads_the_bytes_where_it_is_asked_to() {
+    let server = Server::directory();
+    let a = clone_of(&server, "");
+    a.run_ok(&[]);
+    a.jalon(&["cache", "push"]).expect(0);
+    let bytes = &["cache", "verify", "--remote", "--bytes", "--json"];
+    let whole = a.json(bytes);
+    assert_eq!(whole["whole"].as_u64(), Some(4), "{whole}");
+    let blob = files_below(&server.base)
+        .into_iter()
+        .find(|path| path.to_str().unwrap().contains("/cas/"))
+        .unwrap();
+    let length = fs::metadata(&blob).unwrap().len() as usize;
+    fs::write(&blob, "x".repeat(length)).unwrap();
+    a.jalon(&["cache", "verify", "--remote"]).expect(0);
+    let broken = a.jalon(bytes).expect(6).json();
+    assert_eq!(broken["broken"].as_array().unwrap().len(), 1, "{broken}");
+}
+
+#[test]
 fn what_cannot_be_asked_is_said() {
     let mut server = Server::directory();
     let a = clone_of(&server, "");

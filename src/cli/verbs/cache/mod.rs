@@ -16,9 +16,9 @@ use crate::cli::session::Session;
 pub fn cache(common: &Common, verb: &CacheVerb) -> Result<u8, Failure> {
     match verb {
         CacheVerb::Stats { remote: false } => stats(common),
-        CacheVerb::Verify { remote: false } => verify(common),
+        CacheVerb::Verify { remote: false, .. } => verify(common),
         CacheVerb::Stats { remote: true } => remote::stats(common),
-        CacheVerb::Verify { remote: true } => remote::verify(common),
+        CacheVerb::Verify { bytes, .. } => remote::verify(common, *bytes),
         CacheVerb::Push { what, all } => remote::push(common, what, *all),
         CacheVerb::Pull { targets } => remote::pull(common, targets),
         CacheVerb::Keygen => keygen::keygen(common),

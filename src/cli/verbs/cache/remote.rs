@@ -1,9 +1,9 @@
 //! `jalon cache push`, `pull`, and what can be said of the remotes themselves.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -71,6 +71,39 @@ fn keys_of(events: Vec<Event>, only: Option<&BTreeSet<String>>) -> Vec<ActionKey
     keys.sort();
     keys.dedup();
     keys
+}
+
+/// One line that says how far it is, where somebody watches.
+struct Progress {
+    watched: bool,
+    began: Instant,
+    /// Half seconds until it was last shown.
+    shown: AtomicU64,
+}
+
+impl Progress {
+    fn new(common: &Common) -> Progress {
+        Progress {
+            watched: std::io::stderr().is_terminal() && !common.json && !common.quiet,
+            began: Instant::now(),
+            shown: AtomicU64::new(0),
+        }
+    }
+
+    fn show(&self, text: impl FnOnce() -> String) {
+        let turn = (self.began.elapsed().as_millis() / 500) as u64;
+        if self.watched && turn > self.shown.fetch_max(turn, Ordering::Relaxed) {
+            out::passing(&text());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown.load(Ordering::Relaxed) > 0 && self.watched {
+            out::passing("");
+        }
+    }
 }
 
 /// The results that are meant: of the last run, of a run, of targets and all before them.
@@ -159,25 +192,19 @@ pub fn push(common: &Common, what: &[String], all: bool) -> Result<u8, Failure> 
             _ => gone += 1,
         }
     }
-    let watched = std::io::stderr().is_terminal() && !common.json && !common.quiet;
-    let began = Instant::now();
-    let shown = Cell::new(0);
+    let progress = Progress::new(common);
     let waited = remotes.finish(PATIENCE, &|| {
-        let turn = began.elapsed().as_millis() / 500;
-        if watched && turn > shown.replace(turn) {
+        progress.show(|| {
             let (open, up) = (remotes.under_way() as u64, remotes.tally().up);
-            let text = format!(
+            format!(
                 "{} to send, {} sent",
                 words::count(open, "result"),
                 words::size(up)
-            );
-            out::passing(&text);
-        }
+            )
+        });
         false
     });
-    if watched && shown.get() > 0 {
-        out::passing("");
-    }
+    drop(progress);
     let notices = told(&remotes, common);
     let tally = remotes.tally();
     if common.json {
@@ -233,7 +260,18 @@ pub fn pull(common: &Common, targets: &[String]) -> Result<u8, Failure> {
         let kept = made.filter(|(artifact, _)| graph.artifact(*artifact).keep == Keep::Store);
         contents.extend(kept.map(|(_, output)| output.content));
     }
-    let missed = remotes.bring_all(&contents);
+    let progress = Progress::new(common);
+    let all = contents.len();
+    let missed = remotes.bring_all(&contents, &|through| {
+        progress.show(|| {
+            let down = words::size(remotes.tally().down);
+            format!(
+                "{through} of {}, {down} fetched",
+                words::count(all as u64, "artifact")
+            )
+        });
+    });
+    drop(progress);
     session
         .store
         .sync()
@@ -261,8 +299,8 @@ pub fn pull(common: &Common, targets: &[String]) -> Result<u8, Failure> {
     Ok(if failed { exit::STORE } else { exit::DONE })
 }
 
-/// Whether the results of the last run are on the remotes, whole and believed.
-pub fn verify(common: &Common) -> Result<u8, Failure> {
+/// Whether the results of the last run are on the remotes, whole and believed; with `bytes` those are read.
+pub fn verify(common: &Common, bytes: bool) -> Result<u8, Failure> {
     let session = Session::open(common, false)?;
     let remotes = remotes(&session, common, false)?;
     let (mut whole, mut absent, mut broken) = (0_u64, Vec::new(), Vec::new());
@@ -270,7 +308,13 @@ pub fn verify(common: &Common) -> Result<u8, Failure> {
         match remotes.outcome(&key) {
             None => absent.push(key.to_string()),
             Some(shared) => {
-                let lacks = remotes.lacks(&shared)?;
+                let lacks = if bytes {
+                    remotes
+                        .damaged(&shared)
+                        .map_err(|fault| Failure::new(exit::STORE, "store-write", fault.message))?
+                } else {
+                    remotes.lacks(&shared)?
+                };
                 if lacks.is_empty() {
                     whole += 1;
                 } else {

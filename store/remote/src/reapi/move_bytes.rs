@@ -38,7 +38,8 @@ const MOST: usize = 2000;
 /// How often the rest of a blob is asked for after a transfer broke off.
 const RESUMES: u32 = 4;
 
-/// What the server would call an item; what the disk has damaged is called nothing.
+/// What the server would call an item; what the disk has damaged is called nothing. A large blob is read for it
+/// once: what it is called then is kept beside it.
 pub(super) fn name_of(item: &Item, store: &Arc<LocalStore>) -> Result<Name, Fault> {
     let gone = || Fault::here(format!("{} is not in the store", item.hex()));
     match item {
@@ -47,6 +48,14 @@ pub(super) fn name_of(item: &Item, store: &Arc<LocalStore>) -> Result<Name, Faul
             let Some(path) = store.blob_file(digest) else {
                 return Ok(Name::of(&bytes_of(item, store)?));
             };
+            if let Some(name) = store.sha256(digest).map_err(Fault::here)?
+                && store.has_blob(digest, *size)
+            {
+                return Ok(Name {
+                    hash: hex(&name),
+                    size: *size,
+                });
+            }
             let mut file = std::fs::File::open(path).map_err(Fault::here)?;
             let mut hasher = Sha256::new();
             let mut own = jalon_store::digest::Hasher::blob();
@@ -65,8 +74,11 @@ pub(super) fn name_of(item: &Item, store: &Arc<LocalStore>) -> Result<Name, Faul
                 store.is_damaged(digest);
                 return Err(gone());
             }
+            let name: [u8; 32] = hasher.finalize().into();
+            // Where it cannot be kept it is found out again.
+            let _ = store.keep_sha256(digest, &name);
             Ok(Name {
-                hash: hex(&hasher.finalize()),
+                hash: hex(&name),
                 size: length,
             })
         }
