@@ -28,6 +28,7 @@ pub mod settled;
 pub mod stand_in;
 pub mod trace;
 pub mod verdict;
+mod ways;
 pub mod witness;
 pub mod worker;
 pub mod workspace;

@@ -25,7 +25,9 @@ pub fn main() -> ExitCode {
         .nth(1)
         .is_some_and(|verb| verb == jalon::worker::lifeline::VERB)
     {
-        jalon::worker::lifeline::serve(std::io::stdin().lock());
+        if let Ok(table) = jalon::worker::lifeline::table() {
+            jalon::worker::lifeline::serve(std::io::stdin().lock(), &table);
+        }
         return ExitCode::SUCCESS;
     }
     let cli = match Cli::try_parse() {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use jalon_conf::pipeline::{ArtifactId, NodeId};
 use jalon_store::content::Content;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use super::territory::{parents, trimmed};
 use crate::graph::Graph;
+use crate::ways::Ways;
 use crate::workspace::Workspace;
 
 /// What a node declares, by project-relative path.
@@ -24,6 +25,8 @@ pub struct Declared {
     pub parts: Vec<ArtifactId>,
     /// Where links lead that are declared, or that lie on the way to what is.
     real: FxHashSet<PathBuf>,
+    /// Where the directories of all that really are.
+    ways: Ways,
 }
 
 impl Declared {
@@ -76,13 +79,21 @@ impl Declared {
         let writes: FxHashSet<Vec<u8>> = outputs
             .chain(node.checkpoint.as_deref().map(bytes))
             .collect();
+        let mut ways = Ways::default();
+        let real = real(workspace.root(), reads.iter().chain(&writes), &mut ways);
         Declared {
-            real: real(workspace.root(), reads.iter().chain(&writes)),
+            real,
+            ways,
             reads,
             writes,
             after: node.after.clone(),
             parts,
         }
+    }
+
+    /// Takes over what was found out of directories.
+    pub fn ways(&mut self) -> Ways {
+        std::mem::take(&mut self.ways)
     }
 
     /// Whether an absolute path is the real name of something declared under another, or lies in it.
@@ -97,18 +108,14 @@ impl Declared {
 }
 
 /// The real names of those paths that have another than they are called by.
-fn real<'p>(root: &Path, paths: impl Iterator<Item = &'p Vec<u8>>) -> FxHashSet<PathBuf> {
-    let mut parents: FxHashMap<PathBuf, PathBuf> = FxHashMap::default();
+fn real<'p>(
+    root: &Path,
+    paths: impl Iterator<Item = &'p Vec<u8>>,
+    ways: &mut Ways,
+) -> FxHashSet<PathBuf> {
     let others = paths.filter_map(|path| {
         let path = root.join(OsStr::from_bytes(path));
-        let (parent, name) = (path.parent()?, path.file_name()?);
-        let known = parents.get(parent).cloned();
-        let above = known.unwrap_or_else(|| {
-            let real = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
-            parents.insert(parent.to_owned(), real.clone());
-            real
-        });
-        let here = above.join(name);
+        let here = ways.beside(&path).unwrap_or_else(|| path.clone());
         let real = if here.is_symlink() {
             here.canonicalize().unwrap_or(here)
         } else {

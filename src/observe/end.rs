@@ -30,6 +30,8 @@ impl Fold<'_, '_> {
             std::mem::take(&mut self.entries).into_iter().collect();
         let found: Vec<(PathEntry, Option<&Sighting>, Option<Seen>)> = entries
             .into_par_iter()
+            // Waking others takes longer than a few looks.
+            .with_min_len(64)
             .map(|(entry, sighting)| {
                 let seen = match sight.territory.output(directory_of(&entry)) {
                     Some(_) if entry.place == Place::Project => match sight.see(&entry, value) {

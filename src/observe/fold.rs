@@ -21,6 +21,7 @@ use super::python;
 use super::rules::Rules;
 use super::sight::{Sight, Site};
 use crate::graph::Graph;
+use crate::ways::Ways;
 use crate::worker::observed::{Extent, Kind, Observed, Sighting, Uses};
 use crate::worker::trace;
 
@@ -109,14 +110,14 @@ pub struct Fold<'a, 'o> {
     pub(super) trespasses: Vec<Trespass>,
     pub(super) moved: Option<String>,
     pub(super) touched: Option<String>,
-    real: FxHashMap<PathBuf, PathBuf>,
+    ways: Ways,
 }
 
 impl<'a, 'o> Fold<'a, 'o> {
     fn new(
         sight: &'a Sight<'a>,
         graph: &'a Graph,
-        declared: Declared,
+        mut declared: Declared,
         observed: &'o Observed,
     ) -> Self {
         let sightings = observed.sightings.iter();
@@ -125,6 +126,7 @@ impl<'a, 'o> Fold<'a, 'o> {
         let made = made
             .filter_map(|one| Some((one.path.as_path(), one.made_at?)))
             .collect();
+        let mut ways = declared.ways();
         let executed = observed
             .sightings
             .iter()
@@ -132,10 +134,9 @@ impl<'a, 'o> Fold<'a, 'o> {
         let runtimes = executed
             .filter(|one| {
                 runtime(&one.path).is_some()
-                    || one
-                        .path
-                        .canonicalize()
-                        .is_ok_and(|real| runtime(&real).is_some())
+                    || ways
+                        .real(&one.path)
+                        .is_some_and(|real| runtime(&real).is_some())
             })
             .flat_map(|one| homes(sight, &one.path))
             .collect();
@@ -157,7 +158,7 @@ impl<'a, 'o> Fold<'a, 'o> {
             trespasses: Vec::new(),
             moved: None,
             touched: None,
-            real: FxHashMap::default(),
+            ways,
         }
     }
 
@@ -197,16 +198,7 @@ impl<'a, 'o> Fold<'a, 'o> {
 
     /// A path with the links on the way to it resolved, the last part as it is.
     fn real(&mut self, path: &Path) -> PathBuf {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return path.to_owned();
-        };
-        if let Some(real) = self.real.get(parent) {
-            return real.join(name);
-        }
-        let real = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
-        let whole = real.join(name);
-        self.real.insert(parent.to_owned(), real);
-        whole
+        self.ways.beside(path).unwrap_or_else(|| path.to_owned())
     }
 
     /// Whether the execution had made this itself before it looked.
@@ -494,7 +486,7 @@ impl<'a, 'o> Fold<'a, 'o> {
     /// A program by what it counts by; whether its file need not count besides.
     fn program(&mut self, sighting: &'o Sighting) -> bool {
         let path = &sighting.path;
-        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let real = self.ways.real(path).unwrap_or_else(|| path.clone());
         if !real.is_file() {
             return false;
         }

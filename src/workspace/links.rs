@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::{KEPT_DIRECTORY, PRIVATE_DIRECTORY, Workspace};
 use crate::witness;
@@ -49,13 +49,24 @@ impl Workspace {
         }
         let place = self.root.join(path);
         let above = place.ancestors().skip(1);
+        let mut leads = Path::new(path)
+            .components()
+            .any(|part| !matches!(part, Component::Normal(_)));
         for directory in above
             .clone()
             .take_while(|directory| *directory != self.root)
         {
-            witness::link(&*self.cache, directory);
+            leads |= witness::link(&*self.cache, directory).is_some();
         }
-        let Some(real) = above.filter_map(|above| above.canonicalize().ok()).next() else {
+        let real = if leads {
+            above.filter_map(|above| above.canonicalize().ok()).next()
+        } else {
+            // No link on the way: it is where it says.
+            Path::new(path)
+                .parent()
+                .map(|parent| self.real_root().join(parent))
+        };
+        let Some(real) = real else {
             return Ok(());
         };
         self.inside(place, real)
@@ -85,16 +96,22 @@ impl Workspace {
     pub fn fence_result(&self, path: &str) -> Result<(), Outside> {
         self.fence(path)?;
         let place = self.root.join(path);
-        match place.canonicalize() {
-            Ok(real) if !self.outside && place.is_symlink() => self.inside(place, real),
-            _ => Ok(()),
+        if self.outside || !place.is_symlink() {
+            return Ok(());
         }
+        match place.canonicalize() {
+            Ok(real) => self.inside(place, real),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn real_root(&self) -> &Path {
+        self.real_root.get_or_init(|| real_root(&self.root))
     }
 
     fn inside(&self, path: PathBuf, real: PathBuf) -> Result<(), Outside> {
         let refused = |real| Err(Outside { path, real });
-        let root = self.real_root.get_or_init(|| real_root(&self.root));
-        match real.strip_prefix(root) {
+        match real.strip_prefix(self.real_root()) {
             // What a pipeline has in memory.
             Ok(below) if below.starts_with(KEPT_DIRECTORY) => Ok(()),
             Ok(below) if below.starts_with(PRIVATE_DIRECTORY) || below.starts_with(".git") => {

@@ -35,6 +35,7 @@ use self::pages::{Homes, Page};
 use self::place::{is_packages, now, packages_in, real, shebang};
 use self::tracee::Tracee;
 use super::observed::{Kind, Observed, Stamp, Uses};
+use crate::ways::Ways;
 
 /// How long what a node left behind is waited for after it was killed.
 const STRAGGLERS: Duration = Duration::from_millis(500);
@@ -81,6 +82,8 @@ struct Watch<'a> {
     packages: FxHashMap<Vec<u8>, bool>,
     /// The call at hand is to fail.
     refused: bool,
+    /// Where directories really are.
+    ways: Ways,
     /// The path at hand; one buffer for all.
     path: Vec<u8>,
     stopped: Option<Instant>,
@@ -94,6 +97,7 @@ impl<'a> Watch<'a> {
             homes,
             packages: FxHashMap::default(),
             refused: false,
+            ways: Ways::default(),
             path: Vec::new(),
             stopped: None,
         }
@@ -337,6 +341,11 @@ impl Watch<'_> {
         if flags & libc::O_TMPFILE == libc::O_TMPFILE {
             return;
         }
+        if self.is_of_system(tracee.thread) {
+            // How it is opened is of no interest, and to find that out takes looks.
+            self.page.system += 1;
+            return;
+        }
         let writes = flags & libc::O_ACCMODE != libc::O_RDONLY;
         let reads = flags & libc::O_ACCMODE != libc::O_WRONLY;
         let creates = flags & libc::O_CREAT != 0;
@@ -365,6 +374,13 @@ impl Watch<'_> {
             // Written in part or at the end: what was there stays, and is not learnt from.
             (true, _, false) => Uses::CHANGE,
         });
+    }
+
+    /// Whether nothing will be noted of the path at hand but that some path of the system was used.
+    fn is_of_system(&mut self, thread: u32) -> bool {
+        !self.page.finding.contains(&thread)
+            && self.page.notebook.known(&self.path).is_none()
+            && self.is_system()
     }
 
     /// Whether the path at hand, or a directory it lies in, was made by the execution.
@@ -442,10 +458,14 @@ impl Watch<'_> {
     /// A path that leads through links is used under its real name too, and so are the links: what they lead to
     /// may change, and what the execution linked itself is not therefore its own.
     fn used(&mut self, uses: Uses) {
+        if uses.any(Uses::WRITING) {
+            // It may become a way to elsewhere.
+            self.ways.forget();
+        }
         if !self.note(uses) {
             return;
         }
-        let Some(real) = real(&self.path, uses) else {
+        let Some(real) = real(&self.path, uses, &mut self.ways) else {
             return;
         };
         let named = std::mem::replace(&mut self.path, real);

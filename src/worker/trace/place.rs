@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
 
+use crate::ways::Ways;
 use crate::worker::observed::{Kind, Stamp, Uses};
 
 /// Whether a path is named like a directory of packages itself.
@@ -60,14 +61,11 @@ pub fn shebang(path: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The real name of what a path names, if it is another: for what looks at a link itself, of where the link lies.
-pub fn real(path: &[u8], uses: Uses) -> Option<Vec<u8>> {
+pub fn real(path: &[u8], uses: Uses, ways: &mut Ways) -> Option<Vec<u8>> {
     let path = Path::new(OsStr::from_bytes(path));
-    let beside = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
-    let real = if uses.any(Uses::LINK.and(Uses::WRITING)) {
-        beside()
-    } else {
-        path.canonicalize().ok().or_else(beside)
-    };
+    let itself = uses.any(Uses::LINK.and(Uses::WRITING));
+    let led = (!itself).then(|| ways.real(path)).flatten();
+    let real = led.or_else(|| ways.beside(path));
     real.filter(|real| real != path)
         .map(|real| real.into_os_string().into_vec())
 }
