@@ -150,13 +150,39 @@ impl BlobDigest {
     }
 
     /// The digest and the length of everything that `from` gives until its end.
-    pub fn of_reader(from: &mut impl Read) -> io::Result<(Self, u64)> {
+    pub fn of_reader(from: &mut (impl Read + Send)) -> io::Result<(Self, u64)> {
+        Self::of_stream(from, |_| Ok(()))
+    }
+
+    /// The same, with each piece handed on in order while it is hashed and the next one is read.
+    pub(crate) fn of_stream(
+        from: &mut (impl Read + Send),
+        mut each: impl FnMut(&[u8]) -> io::Result<()> + Send,
+    ) -> io::Result<(Self, u64)> {
         let mut hasher = Hasher::blob();
-        let size = pump(from, |chunk| {
-            hasher.update(chunk);
-            Ok(())
-        })?;
-        Ok((Self(hasher.finish()), size))
+        let (mut piece, mut next) = (Vec::new(), Vec::new());
+        let mut total = 0;
+        let mut read = |into: &mut Vec<u8>| {
+            into.clear();
+            from.by_ref().take(CHUNK as u64).read_to_end(into)
+        };
+        read(&mut piece)?;
+        while !piece.is_empty() {
+            total += piece.len() as u64;
+            if piece.len() < CHUNK {
+                // The last; waking others would take longer.
+                hasher.update(&piece);
+                each(&piece)?;
+                break;
+            }
+            let ((), moved) = rayon::join(
+                || hasher.update(&piece),
+                || each(&piece).and_then(|()| read(&mut next).map(drop)),
+            );
+            moved?;
+            std::mem::swap(&mut piece, &mut next);
+        }
+        Ok((Self(hasher.finish()), total))
     }
 }
 
@@ -292,5 +318,45 @@ fn nibble(digit: u8) -> Option<u8> {
         b'a'..=b'f' => Some(digit - b'a' + 10),
         b'A'..=b'F' => Some(digit - b'A' + 10),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_its_bytes_wherever_it_is_cut() {
+        for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK + 7] {
+            let bytes: Vec<u8> = (0..length).map(|at| (at * 7 / 3) as u8).collect();
+            let mut handed = Vec::new();
+            let found = BlobDigest::of_stream(&mut bytes.as_slice(), |piece| {
+                handed.extend_from_slice(piece);
+                Ok(())
+            });
+            assert_eq!(
+                found.expect("nothing fails"),
+                (BlobDigest::of(&bytes), length as u64)
+            );
+            assert!(handed == bytes, "{length}");
+        }
+    }
+
+    #[test]
+    fn what_fails_on_the_way_is_told() {
+        let bytes = vec![0; 3 * CHUNK];
+        let mut pieces = 0;
+        let found = BlobDigest::of_stream(&mut bytes.as_slice(), |_| {
+            pieces += 1;
+            if pieces == 2 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            Ok(())
+        });
+        assert_eq!(
+            found.expect_err("it fails").kind(),
+            io::ErrorKind::StorageFull
+        );
+        assert_eq!(pieces, 2);
     }
 }

@@ -23,7 +23,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use rustc_hash::FxHashSet;
 
 use crate::content::Content;
-use crate::digest::{BlobDigest, Hasher, TreeDigest, WeakKey, pump};
+use crate::digest::{BlobDigest, TreeDigest, WeakKey, pump};
 use crate::error::{At, IoAt, OpenError, ReadError, WriteError};
 use crate::pin::Pin;
 use crate::record;
@@ -201,13 +201,8 @@ impl LocalStore {
             let mut shared = File::open(temporary.path()).at("open", temporary.path())?;
             BlobDigest::of_reader(&mut shared).at("read", path)?
         } else {
-            let mut hasher = Hasher::blob();
-            let size = pump(&mut file, |chunk| {
-                hasher.update(chunk);
-                temporary.file().write_all(chunk)
-            })
-            .at("copy", path)?;
-            (BlobDigest::from_bytes(hasher.finish()), size)
+            BlobDigest::of_stream(&mut file, |piece| temporary.file().write_all(piece))
+                .at("copy", path)?
         };
         moved(&file)?;
         if !self.has_blob(&digest, size) {
