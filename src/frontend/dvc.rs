@@ -6,12 +6,15 @@
 use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jalon_conf::dvc::{self, Answer, Texts};
 use jalon_conf::{Diagnostic, Import, Layer, Lowered, ParamsFile, Request, Text};
+use jalon_store::index::Memory;
 
 use super::source::{LoadError, Read, Source, place};
 use crate::project::Project;
+use crate::witness::{self, Recording, Witnesses};
 
 /// The definition's name.
 pub const FILE: &str = "dvc.yaml";
@@ -22,18 +25,32 @@ const OWN: &str = ".dvc";
 /// Directories that hold no definition of the project: tools', and what package managers fill.
 const CLOSED: [&str; 5] = [".git", OWN, ".jalon", "node_modules", "__pycache__"];
 
-/// Reads, checks and lowers the project of a dvc.yaml.
+/// DVC's root of a definition, and its path below that.
 ///
 /// # Errors
 /// See [`LoadError`].
-pub fn load(source: &Source, path: &Path) -> Result<Project, LoadError> {
+pub fn locate(path: &Path) -> Result<(PathBuf, String), LoadError> {
     let (directory, name) = place(path)?;
     let root = root_of(&directory).to_owned();
     let main = relative(&directory.join(name), &root);
+    Ok((root, main))
+}
+
+/// Reads, checks and lowers the project of a dvc.yaml. The witnesses hear of every file and directory that is
+/// looked at, but for those that [`locate`] looks for each time.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn load(
+    source: &Source,
+    path: &Path,
+    witnesses: &Arc<Witnesses>,
+) -> Result<Project, LoadError> {
+    let (root, main) = locate(path)?;
     let user = source.user.as_ref().and_then(|user| {
         Some(Text {
             file: user.display().to_string(),
-            text: std::fs::read_to_string(user).ok()?,
+            text: String::from_utf8(witnesses.read(user).ok()?).ok()?,
             layer: Layer::User,
         })
     });
@@ -42,7 +59,7 @@ pub fn load(source: &Source, path: &Path) -> Result<Project, LoadError> {
         set: source.set.clone(),
         version: source.version.clone(),
     };
-    let (lowered, texts) = read(&root, "", &main, user, &request)?;
+    let (lowered, texts) = read(&root, "", &main, user, &request, witnesses)?;
     let read = Read {
         root,
         definition: main,
@@ -57,8 +74,10 @@ pub(super) fn import(
     root: &Path,
     import: &Import,
     request: &Request,
+    witnesses: &Arc<Witnesses>,
 ) -> Result<Outcome, LoadError> {
-    if !root.join(&import.path).is_file() {
+    let place = root.join(&import.path);
+    if !witness::metadata(&eyes(witnesses), &place).is_ok_and(|found| found.is_file()) {
         let message = format!("there is no {}", import.path);
         let problem = Diagnostic::error("missing-import", message).at(import.at.clone());
         let lowered = Lowered {
@@ -74,7 +93,7 @@ pub(super) fn import(
         set: Vec::new(),
         ..request.clone()
     };
-    read(root, below, &import.path, None, &request)
+    read(root, below, &import.path, None, &request, witnesses)
 }
 
 /// The directory that DVC calls its root, for a dvc.yaml in this one.
@@ -83,6 +102,11 @@ fn root_of(directory: &Path) -> &Path {
         .ancestors()
         .find(|above| above.join(OWN).is_dir())
         .unwrap_or(directory)
+}
+
+/// A cache that keeps nothing and tells these witnesses of every look.
+fn eyes(witnesses: &Arc<Witnesses>) -> Recording {
+    Recording::new(Arc::new(Memory::default()), witnesses.clone())
 }
 
 /// What came of a DVC project, and name and text of each file that was read.
@@ -95,10 +119,12 @@ fn read(
     main: &str,
     user: Option<Text>,
     request: &Request,
+    witnesses: &Arc<Witnesses>,
 ) -> Result<Outcome, LoadError> {
     let mut found = Found::default();
+    let cache = eyes(witnesses);
     found
-        .walk(&root.join(below), true)
+        .walk(&root.join(below), true, &cache)
         .map_err(|(path, error)| LoadError::Io(path, error))?;
     let shown = RefCell::new(Vec::new());
     let show = |file: &ParamsFile| {
@@ -107,7 +133,9 @@ fn read(
     };
     let files = |paths: &[PathBuf]| -> Result<Vec<ParamsFile>, LoadError> {
         let each = paths.iter().map(|path| {
-            let text = std::fs::read(path).map_err(|error| LoadError::Io(path.clone(), error))?;
+            let text = witnesses
+                .read(path)
+                .map_err(|error| LoadError::Io(path.clone(), error))?;
             let file = relative(path, root);
             let file = ParamsFile { file, text };
             show(&file);
@@ -116,7 +144,8 @@ fn read(
         each.collect()
     };
     let config = ["config", "config.local"].map(|name| root.join(below).join(OWN).join(name));
-    let config = config.into_iter().filter(|path| path.is_file());
+    let is_file = |path: &PathBuf| witness::metadata(&cache, path).is_ok_and(|it| it.is_file());
+    let config = config.into_iter().filter(is_file);
     if let Some(user) = &user {
         shown
             .borrow_mut()
@@ -130,7 +159,7 @@ fn read(
         config: files(&config.collect::<Vec<_>>())?,
         user,
     };
-    let mut ask = |path: &str| match std::fs::read(root.join(path)) {
+    let mut ask = |path: &str| match witnesses.read(&root.join(path)) {
         Ok(text) => {
             let file = path.to_owned();
             let file = ParamsFile { file, text };
@@ -154,8 +183,14 @@ struct Found {
 impl Found {
     /// Top down and sorted; never into data that a `.dvc` file beside it tracks, into a virtual
     /// environment, or into a project of DVC's own.
-    fn walk(&mut self, directory: &Path, is_root: bool) -> Result<(), (PathBuf, io::Error)> {
+    fn walk(
+        &mut self,
+        directory: &Path,
+        is_root: bool,
+        cache: &Recording,
+    ) -> Result<(), (PathBuf, io::Error)> {
         let failed = |error| (directory.to_owned(), error);
+        witness::metadata(cache, directory).map_err(failed)?;
         let entries = std::fs::read_dir(directory).map_err(failed)?;
         let mut names = Vec::new();
         for entry in entries {
@@ -170,7 +205,8 @@ impl Found {
         let mut data = Vec::new();
         for (name, kind) in &names {
             let path = directory.join(name);
-            if kind.is_dir() || path.is_dir() {
+            let leads = || kind.is_symlink() && witness::is_directory(cache, &path);
+            if kind.is_dir() || leads() {
                 continue;
             }
             if name == FILE {
@@ -184,7 +220,7 @@ impl Found {
             let closed = CLOSED.iter().any(|closed| name == closed) || data.contains(name);
             if kind.is_dir() && !closed {
                 let inner = directory.join(name);
-                match self.walk(&inner, false) {
+                match self.walk(&inner, false, cache) {
                     // A directory that may not be read holds nothing that could be run.
                     Err((path, _)) if path == inner => {}
                     other => other?,

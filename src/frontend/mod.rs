@@ -10,8 +10,6 @@ mod versions;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jalon_store::index::Sight;
-
 use crate::project::Project;
 use crate::witness::Witnesses;
 
@@ -38,18 +36,19 @@ pub fn load(
             help: "targets say what is to be made; `-p` sets parameters".into(),
         }))
     } else if is_yaml(&path) {
-        // What is read of a DVC project is not all told.
-        witnesses.saw(&path, Sight::Unclear);
-        dvc::load(source, &path)
+        dvc::load(source, &path, witnesses)
     } else {
         native::load(source, &path, witnesses)
     }
 }
 
-/// Where a definition is whose reader tells all that it looks at: the project's directory, absolute, and the
-/// file's name in it. What [`load`] looks at beyond that it tells its witnesses.
+/// Where a definition is: the project's directory, absolute, and the file's name in it. What [`load`] looks at
+/// beyond that it tells its witnesses.
 pub fn locate(source: &Source) -> Option<(PathBuf, String)> {
-    let path = find(source).ok().filter(|path| !is_yaml(path))?;
+    let path = find(source).ok()?;
+    if is_yaml(&path) {
+        return dvc::locate(&path).ok();
+    }
     source::place(&path).ok()
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jalon_conf::diagnostic::{Diagnostic, Severity};
 use jalon_conf::{Layer, ParamsFile, Request, Text};
-use jalon_store::index::{Memory, Sight};
+use jalon_store::index::Memory;
 
 use super::dvc;
 use super::source::{LoadError, Read, Source, place};
@@ -79,9 +79,7 @@ pub fn load_text(
     }));
     let mut lowered = document.lower(params);
     if let Some(import) = import {
-        // What is read of a DVC project is not all told.
-        witnesses.saw(&root.join(&import.path), Sight::Unclear);
-        let (other, texts) = dvc::import(&root, &import, &request)?;
+        let (other, texts) = dvc::import(&root, &import, &request, witnesses)?;
         lowered = jalon_conf::dvc::join(lowered, other, &import);
         shown.extend(texts);
     }

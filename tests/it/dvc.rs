@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use crate::project::{Project, files_below};
+use crate::settled::{answered, settle};
 
 const TWO: &str = r#"
 stages:
@@ -417,4 +418,68 @@ fn doctor_knows_it() {
     let findings = found["findings"].as_array().expect("a list");
     let one = findings.iter().find(|one| one["what"] == "dvc.yaml");
     assert_eq!(one.expect("it is named")["ok"], false, "{found}");
+}
+
+#[test]
+fn one_at_rest_is_answered_until_something_it_reads_changes() {
+    let project = project(
+        r#"
+vars: [conf/more.yaml]
+stages:
+  count:
+    cmd: echo count >> "$LOG"; cat raw.txt ${suffix} > out/count.txt
+    deps: [raw.txt]
+    params: [size]
+    outs: [out/count.txt]
+"#,
+    );
+    project.write("raw.txt", "a\nb\n");
+    project.write("suffix", "s\n");
+    project.write("other", "o\n");
+    project.write("conf/more.yaml", "suffix: suffix\n");
+    project.write("params.yaml", "size: 1\n");
+    project.write("nested/readme", "nothing\n");
+    let another =
+        "stages:\n  more:\n    cmd: echo more >> \"$LOG\"; echo > more.txt\n    outs: [more.txt]\n";
+    let runs = |executed: &[&str]| {
+        project.run_ok(&[]);
+        assert!(!answered(&project));
+        assert_eq!(project.executed(), executed);
+        settle(&project);
+        assert_eq!(project.executed(), Vec::<String>::new());
+    };
+    runs(&["count"]);
+    project.edit("raw.txt", "a\n", "c\n");
+    runs(&["count"]);
+    project.edit("params.yaml", "1", "2");
+    runs(&["count"]);
+    project.edit("conf/more.yaml", "suffix: suffix", "suffix: other");
+    runs(&["count"]);
+    project.edit("dvc.yaml", "raw.txt $", "raw.txt  $");
+    runs(&["count"]);
+    project.write("nested/dvc.yaml", another);
+    runs(&[]);
+    project.run_ok(&["nested/dvc.yaml:more"]);
+    assert_eq!(project.executed(), ["more"]);
+    project.remove("nested/dvc.yaml");
+    runs(&[]);
+    project.write(".dvc/config.local", "[core]\n");
+    runs(&[]);
+}
+
+#[test]
+fn a_definition_that_joins_one_is_answered_until_that_changes() {
+    let project = Project::new("[import]\ndvc = { path = \"part/dvc.yaml\" }\n");
+    let definition = |text: &str| {
+        format!(
+            "stages:\n  one:\n    cmd: echo one >> \"$LOG\"; echo {text} > one.txt\n    outs: [one.txt]\n"
+        )
+    };
+    project.write("part/dvc.yaml", &definition("1"));
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["one"]);
+    settle(&project);
+    project.write("part/dvc.yaml", &definition("2"));
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), ["one"]);
 }

@@ -70,7 +70,7 @@ fn settled() -> Project {
     project
 }
 
-fn settle(project: &Project) {
+pub fn settle(project: &Project) {
     wait_until("the project comes to rest", || {
         project.run_ok(&[]);
         answered(project)
@@ -78,7 +78,7 @@ fn settle(project: &Project) {
 }
 
 /// Whether the last run was answered from what was kept.
-fn answered(project: &Project) -> bool {
+pub fn answered(project: &Project) -> bool {
     let traces = files_below(&project.store().join("traces"));
     let last = fs::read(traces.last().expect("a run leaves a trace")).unwrap();
     contains(&last, b"run.reused")

@@ -1,8 +1,10 @@
 //! `jalon import`: a jalon.toml from another tool's definition.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jalon::frontend::{self, dvc, native};
+use jalon::witness::Witnesses;
 
 use super::super::args::{Common, ImportArgs};
 use super::super::exit::{self, Failure};
@@ -16,7 +18,8 @@ pub fn import(common: &Common, args: &ImportArgs) -> Result<u8, Failure> {
         Some(file) => source.from.join(file),
         None => nearest(&source)?,
     };
-    let project = dvc::load(&source, &path).map_err(session::not_loaded)?;
+    let project =
+        dvc::load(&source, &path, &Arc::new(Witnesses::off())).map_err(session::not_loaded)?;
     let target = project.root.join(native::FILE);
     if target.exists() && !args.print {
         let message = format!("{} is there already", target.display());
