@@ -11,6 +11,7 @@ mod check;
 mod ci;
 mod collection;
 mod concurrency;
+mod counts;
 mod crash;
 mod cutoff;
 mod definition;
