@@ -2,14 +2,13 @@
 //!
 //! Built once from a validated [`Pipeline`]. Knows nothing of keys, bytes or runs.
 
-use std::collections::HashMap;
-
 use jalon_conf::diagnostic::Location;
 use jalon_conf::name::Selector;
 use jalon_conf::pipeline::{Artifact, ArtifactId, Cache, Node, NodeId, Pipeline};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, EdgeRef, Reversed};
+use rustc_hash::FxHashMap;
 
 /// Why one node must come before another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +26,8 @@ pub struct Graph {
     edges: DiGraph<NodeId, Edge>,
     order: Vec<NodeId>,
     depth: Vec<u32>,
-    nodes_by_name: HashMap<String, Vec<NodeId>>,
-    artifacts_by_name: HashMap<String, Vec<ArtifactId>>,
+    nodes_by_name: FxHashMap<String, Vec<NodeId>>,
+    artifacts_by_name: FxHashMap<String, Vec<ArtifactId>>,
 }
 
 /// What a set of targets comes to.
@@ -90,14 +89,14 @@ impl Graph {
                 depth[node.0 as usize] = depth[node.0 as usize].max(depth[before.index()] + 1);
             }
         }
-        let mut nodes_by_name: HashMap<String, Vec<NodeId>> = HashMap::new();
+        let mut nodes_by_name: FxHashMap<String, Vec<NodeId>> = FxHashMap::default();
         for (id, node) in pipeline.nodes.iter().enumerate() {
             nodes_by_name
                 .entry(node.name.base.clone())
                 .or_default()
                 .push(NodeId(id as u32));
         }
-        let mut artifacts_by_name: HashMap<String, Vec<ArtifactId>> = HashMap::new();
+        let mut artifacts_by_name: FxHashMap<String, Vec<ArtifactId>> = FxHashMap::default();
         for (id, artifact) in pipeline.artifacts.iter().enumerate() {
             artifacts_by_name
                 .entry(artifact.name.base.clone())

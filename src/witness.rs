@@ -4,9 +4,10 @@
 //! in the cache's place and so hears of every look, whoever takes it. A list put together by hand could forget
 //! one. Knows paths and stats; nothing of what is decided, and nothing of what becomes of the list.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +19,9 @@ use rustc_hash::FxHashMap;
 /// The bits of `st_mode` that tell the type.
 pub const TYPE: u32 = 0o170_000;
 
-/// A path, and how it was looked at: two looks of one kind must find the same.
-type Look = (PathBuf, u8);
+/// A path's bytes, and how it was looked at: two looks of one kind must find the same. (To hash a path is to take it
+/// apart.)
+type Look = (Box<[u8]>, u8);
 
 /// What was looked at.
 #[derive(Debug, Default)]
@@ -67,7 +69,7 @@ impl Witnesses {
         if self.off {
             return;
         }
-        let look = (path.to_owned(), way(&sight));
+        let look = (path.as_os_str().as_bytes().into(), way(&sight));
         let mut state = self.lock();
         let State {
             before,
@@ -113,7 +115,8 @@ impl Witnesses {
             return None;
         }
         let all = parts.iter().flat_map(|part| &part.sights);
-        all.map(|((path, _), sight)| is_sure(sight).then(|| (path.clone(), *sight)))
+        let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
+        all.map(|((bytes, _), sight)| is_sure(sight).then(|| (path(bytes), *sight)))
             .collect()
     }
 

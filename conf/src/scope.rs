@@ -11,7 +11,7 @@ use crate::params::Params;
 use crate::place::At;
 use crate::quote::shell_quote;
 use crate::raw::{Item, Table};
-use crate::template::{Part, RESERVED, Reference, Target, parts};
+use crate::template::{Part, RESERVED, Reference, Target, is_template, parts};
 use crate::value::Value;
 
 /// The code of a reference to parameters where these are not read yet.
@@ -226,7 +226,7 @@ pub(crate) struct Scope<'a> {
 impl Scope<'_> {
     /// Text with everything inserted as it is: for paths, names and environment values.
     pub fn text(&self, text: &str, at: At, findings: &mut Findings) -> Option<String> {
-        if !text.contains("{{") {
+        if !is_template(text) {
             return Some(text.to_owned());
         }
         let mut out = String::new();

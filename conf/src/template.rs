@@ -80,9 +80,23 @@ impl Reference {
     }
 }
 
+/// Whether anything is to be inserted into a text, or looks like it.
+pub(crate) fn is_template(text: &str) -> bool {
+    pair(text, 0, b'{').is_some()
+}
+
+/// Where a byte stands twice, from an offset on. A search for any text would prepare itself for longer than most
+/// texts are.
+fn pair(text: &str, from: usize, byte: u8) -> Option<usize> {
+    let mut pairs = text.as_bytes().get(from..)?.windows(2);
+    pairs
+        .position(|pair| pair == [byte, byte])
+        .map(|at| from + at)
+}
+
 /// Splits a text; says what is malformed and leaves it out.
 pub(crate) fn parts(text: &str, at: At, findings: &mut Findings) -> Option<Vec<Part>> {
-    if !text.contains("{{") {
+    if !is_template(text) {
         return Some(vec![Part::Text(text.to_owned())]);
     }
     let inner = inner(&findings.texts, at, text);
@@ -97,14 +111,14 @@ pub(crate) fn parts(text: &str, at: At, findings: &mut Findings) -> Option<Vec<P
     let mut out = Vec::new();
     let mut literal = String::new();
     let mut here = 0;
-    while let Some(open) = text[here..].find("{{").map(|i| i + here) {
+    while let Some(open) = pair(text, here, b'{') {
         literal.push_str(&text[here..open]);
         if text[open..].starts_with("{{{{") {
             literal.push_str("{{");
             here = open + 4;
             continue;
         }
-        let Some(close) = text[open..].find("}}").map(|i| i + open) else {
+        let Some(close) = pair(text, open, b'}') else {
             let what = Diagnostic::error("bad-reference", "`{{` without `}}`")
                 .help("a literal `{{` is written `{{{{`");
             findings.say(place(open, text.len().min(open + 2)), what);
@@ -136,7 +150,7 @@ fn malformed(name: &str) -> Option<Diagnostic> {
     if name.is_empty() {
         return Some(Diagnostic::error("bad-reference", "`{{}}` names nothing"));
     }
-    if name.contains("{{") {
+    if is_template(name) {
         return Some(
             Diagnostic::error("bad-reference", "references cannot be nested").help(
                 "pass the whole subtree with {{params.file}}, or build the text with a variable",

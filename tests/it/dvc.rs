@@ -475,11 +475,11 @@ fn a_definition_that_joins_one_is_answered_until_that_changes() {
             "stages:\n  one:\n    cmd: echo one >> \"$LOG\"; echo {text} > one.txt\n    outs: [one.txt]\n"
         )
     };
-    project.write("part/dvc.yaml", &definition("1"));
+    project.write("part/dvc.yaml", definition("1"));
     project.run_ok(&[]);
     assert_eq!(project.executed(), ["one"]);
     settle(&project);
-    project.write("part/dvc.yaml", &definition("2"));
+    project.write("part/dvc.yaml", definition("2"));
     project.run_ok(&[]);
     assert_eq!(project.executed(), ["one"]);
 }
