@@ -2,7 +2,7 @@
 """What a graph of trivial nodes costs under jalon and under ninja: a first run, and runs with nothing to do.
 
 The same graph is written twice, as jalon.toml and as build.ninja: LAYERS × WIDTH nodes, each reading two of
-the layer above and writing one small file. Whole processes are measured, from start to exit, children
+the layer above and writing one small file; one node of the last layer reads a source of its own besides. Whole processes are measured, from start to exit, children
 included, the two tools alternating, so that what else the machine does falls on both. What counts is CPU
 time, user and system: on a machine that others use, wall time says more about them. Medians of it, and of
 the ratios of the pairs, are printed.
@@ -10,7 +10,10 @@ the ratios of the pairs, are printed.
 nothing to do    nothing has changed since the last run
 touched          the source has another modification time and the same bytes; ninja makes everything again,
                  so that jalon stands alone
+one changed      the source of that one node has other bytes: both make it again
 read again       nothing has changed, and jalon is told not to go by what it kept of the last run
+
+Of runs with nothing to do the largest resident set is printed too.
 
     python3 benches/ninja.py --jalon target/release/jalon --sizes 10x10 100x100 100x1000
 """
@@ -37,11 +40,13 @@ def graph(layers, width):
                 inputs = ["seed"]
             else:
                 inputs = [f"n{layer - 1}_{column}", f"n{layer - 1}_{(column + 1) % width}"]
+            if (layer, column) == (layers - 1, 0):
+                inputs.append("tip")
             yield f"n{layer}_{column}", inputs, f"out/{layer}/{column}.txt"
 
 
 def write_jalon(directory, layers, width):
-    lines = ["[source]", 'seed = "seed.txt"']
+    lines = ["[source]", 'seed = "seed.txt"', 'tip = "tip.txt"']
     for name, inputs, output in graph(layers, width):
         # `head` keeps the files small however deep the graph is.
         words = " ".join("{{in.%s}}" % it for it in inputs)
@@ -52,17 +57,22 @@ def write_jalon(directory, layers, width):
             f'out = {{ {name} = "{output}" }}',
         ]
     (directory / "jalon.toml").write_text("\n".join(lines) + "\n")
-    (directory / "seed.txt").write_text("seed\n")
+    write_sources(directory)
 
 
 def write_ninja(directory, layers, width):
-    paths = {"seed": "seed.txt"}
+    paths = {"seed": "seed.txt", "tip": "tip.txt"}
     lines = ["rule make", "  command = head -qc 16 $in > $out"]
     for name, inputs, output in graph(layers, width):
         paths[name] = output
         lines.append(f"build {output}: make {' '.join(paths[it] for it in inputs)}")
     (directory / "build.ninja").write_text("\n".join(lines) + "\n")
+    write_sources(directory)
+
+
+def write_sources(directory):
     (directory / "seed.txt").write_text("seed\n")
+    (directory / "tip.txt").write_text("0\n")
 
 
 def forget(directory):
@@ -72,6 +82,18 @@ def forget(directory):
             shutil.rmtree(path)
         elif path.exists():
             path.unlink()
+
+
+KINDS = ["first run", "nothing to do", "touched", "one changed", "read again"]
+
+
+def memory(command, directory):
+    """The largest resident set of a process, MB."""
+    with open(os.devnull, "w") as sink:
+        process = subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=sink)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_maxrss / 1024
 
 
 def cost(command, directory):
@@ -86,7 +108,7 @@ def cost(command, directory):
 
 def measure(base, tools, args):
     """By tool and kind: the costs of each turn."""
-    costs = {(name, kind): [] for name in tools for kind in ["first run", "nothing to do", "touched", "read again"]}
+    costs = {(name, kind): [] for name in tools for kind in KINDS}
 
     def turn(kind, names, number, prepare):
         for name in names[:: 1 if number % 2 == 0 else -1]:
@@ -103,15 +125,17 @@ def measure(base, tools, args):
     for number in range(args.null):
         turn("touched", ["jalon"], number, lambda directory: (directory / "seed.txt").touch())
     for number in range(args.null):
+        turn("one changed", list(tools), number, lambda directory: (directory / "tip.txt").write_text(f"{number + 1}\n"))
+    for number in range(args.null):
         turn("read again", ["jalon"], number, lambda directory: shutil.rmtree(directory / ".jalon/settled"))
     return costs
 
 
 def report(nodes, costs):
     print(f"{nodes} nodes{'':8} {'jalon':>10} {'ninja':>10} {'ratio':>7}   pairs, range of the ratio")
-    for kind in ["first run", "nothing to do", "touched", "read again"]:
+    for kind in KINDS:
         jalon = [cpu for cpu, _ in costs["jalon", kind]]
-        ninja = [cpu for cpu, _ in costs["ninja", kind if kind == "first run" else "nothing to do"]]
+        ninja = [cpu for cpu, _ in costs["ninja", kind] or costs["ninja", "nothing to do"]]
         if not jalon or not ninja:
             continue
         ratios = sorted(a / max(b, 0.001) for a, b in zip(jalon, ninja))
@@ -155,6 +179,9 @@ def main():
                 (base / name).mkdir()
                 write(base / name, layers, width)
             costs = measure(base, tools, args)
+            for name, (command, _) in tools.items():
+                cost(command, base / name)
+            held = {name: memory(command, base / name) for name, (command, _) in tools.items()}
         finally:
             shutil.rmtree(base)
         if args.json:
@@ -162,6 +189,7 @@ def main():
             print(json.dumps({"nodes": layers * width, "jobs": args.jobs, "machine": platform.platform(), **flat}))
         else:
             report(layers * width, costs)
+            print(f"memory           {held['jalon']:8.0f} MB {held['ninja']:8.0f} MB, nothing to do")
 
 
 if __name__ == "__main__":
