@@ -14,6 +14,7 @@ A node with "own_process": false runs here, and its "pid" is the session's. When
 """
 
 import ctypes
+import gc
 import os
 import pickle
 import resource
@@ -233,6 +234,8 @@ def main(request):
     os.dup2(null, 0)
     os.close(null)
     variables.watch()
+    # Almost nothing that is imported becomes garbage: looking for it takes longer than what it would give back.
+    gc.disable()
     try:
         project = load.load(request)
         told = describe.describe(project)
@@ -241,6 +244,9 @@ def main(request):
         if not isinstance(error, (Exception, SystemExit)):
             raise
         return 3
+    # What is there now stays. To look it through in each node's process would copy every page of it there.
+    gc.freeze()
+    gc.enable()
     channel.send({"described": told})
     Session(channel, project).serve()
     return 0
