@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jalon_store::digest::BlobDigest;
-use jalon_store::index::{Sight, StatCache, StatId, is_surely_settled, now_ns, saw_link, saw_same};
+use jalon_store::index::{
+    Memory, Sight, StatCache, StatId, is_surely_settled, now_ns, saw_link, saw_same,
+};
 use rustc_hash::FxHashMap;
 
 /// The bits of `st_mode` that tell the type.
@@ -290,6 +292,11 @@ impl Recording {
     /// Looks through this cache, and tells these witnesses.
     pub fn new(cache: Arc<dyn StatCache>, witnesses: Arc<Witnesses>) -> Recording {
         Recording { cache, witnesses }
+    }
+
+    /// Looks anew each time, and tells these witnesses.
+    pub fn afresh(witnesses: &Arc<Witnesses>) -> Recording {
+        Recording::new(Arc::new(Memory::default()), witnesses.clone())
     }
 }
 

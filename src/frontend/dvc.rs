@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use jalon_conf::dvc::{self, Answer, Texts};
 use jalon_conf::{Diagnostic, Import, Layer, Lowered, ParamsFile, Request, Text};
-use jalon_store::index::Memory;
 
 use super::source::{LoadError, Read, Source, place};
 use crate::project::Project;
@@ -77,7 +76,8 @@ pub(super) fn import(
     witnesses: &Arc<Witnesses>,
 ) -> Result<Outcome, LoadError> {
     let place = root.join(&import.path);
-    if !witness::metadata(&eyes(witnesses), &place).is_ok_and(|found| found.is_file()) {
+    if !witness::metadata(&Recording::afresh(witnesses), &place).is_ok_and(|found| found.is_file())
+    {
         let message = format!("there is no {}", import.path);
         let problem = Diagnostic::error("missing-import", message).at(import.at.clone());
         let lowered = Lowered {
@@ -104,11 +104,6 @@ fn root_of(directory: &Path) -> &Path {
         .unwrap_or(directory)
 }
 
-/// A cache that keeps nothing and tells these witnesses of every look.
-fn eyes(witnesses: &Arc<Witnesses>) -> Recording {
-    Recording::new(Arc::new(Memory::default()), witnesses.clone())
-}
-
 /// What came of a DVC project, and name and text of each file that was read.
 type Outcome = (Lowered, Vec<(String, String)>);
 
@@ -122,7 +117,7 @@ fn read(
     witnesses: &Arc<Witnesses>,
 ) -> Result<Outcome, LoadError> {
     let mut found = Found::default();
-    let cache = eyes(witnesses);
+    let cache = Recording::afresh(witnesses);
     found
         .walk(&root.join(below), true, &cache)
         .map_err(|(path, error)| LoadError::Io(path, error))?;

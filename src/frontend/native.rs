@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use jalon_conf::diagnostic::{Diagnostic, Severity};
 use jalon_conf::{Layer, ParamsFile, Request, Text};
-use jalon_store::index::Memory;
 
 use super::dvc;
 use super::source::{LoadError, Read, Source, place};
@@ -136,7 +135,7 @@ fn params(
     document: &mut jalon_conf::Document,
     witnesses: &Arc<Witnesses>,
 ) -> Result<Vec<ParamsFile>, LoadError> {
-    let cache = Recording::new(Arc::new(Memory::default()), witnesses.clone());
+    let cache = Recording::afresh(witnesses);
     let mut files = Vec::new();
     for wanted in document.wanted_params() {
         let paths = if wanted.is_glob {

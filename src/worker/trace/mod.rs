@@ -175,6 +175,8 @@ impl Watch<'_> {
 
     /// A process begins a page of its own, or ends it.
     fn page_of(&mut self, thread: u32, begins: bool) {
+        // Between nodes the project is put in order by others.
+        self.ways.forget();
         if let Some(homes) = &mut self.homes {
             homes.mark(thread, begins);
         }
