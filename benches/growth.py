@@ -10,9 +10,7 @@ over nodes. A line that is level grows linearly. Of sizes above --run only the p
 """
 
 import argparse
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,32 +21,21 @@ import ninja
 KINDS = ["plan", "first run", "nothing to do", "gone through", "one changed"]
 
 
-def measure(command, directory):
-    """(CPU seconds, MB) of a process."""
-    with open(os.devnull, "w") as sink:
-        process = subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=sink)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"{' '.join(command)} ended with {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
 def one(jalon, base, layers, width, runs):
     directory = Path(tempfile.mkdtemp(dir=base))
     ninja.write_jalon(directory, layers, width)
     run = [jalon, "run", "-q"]
-    found = {"plan": measure([jalon, "plan", "-q"], directory)}
+    found = {"plan": ninja.measure_one([jalon, "plan", "-q"], directory)}
     if runs:
-        found["first run"] = measure(run, directory)
-        measure(run, directory)
+        found["first run"] = ninja.measure_one(run, directory)
+        ninja.measure_one(run, directory)
         time.sleep(0.1)
-        measure(run, directory)
-        found["nothing to do"] = measure(run, directory)
+        ninja.measure_one(run, directory)
+        found["nothing to do"] = ninja.measure_one(run, directory)
         shutil.rmtree(directory / ".jalon/settled")
-        found["gone through"] = measure(run, directory)
+        found["gone through"] = ninja.measure_one(run, directory)
         (directory / "tip.txt").write_text("b\n")
-        found["one changed"] = measure(run, directory)
+        found["one changed"] = ninja.measure_one(run, directory)
     shutil.rmtree(directory)
     return found
 

@@ -87,13 +87,15 @@ def forget(directory):
 KINDS = ["first run", "nothing to do", "touched", "one changed", "read again"]
 
 
-def memory(command, directory):
-    """The largest resident set of a process, MB."""
+def measure_one(command, directory):
+    """(CPU seconds, MB): with its children's time, and its own largest resident set."""
     with open(os.devnull, "w") as sink:
         process = subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=sink)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_maxrss / 1024
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(command)} ended with {process.returncode}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def cost(command, directory):
@@ -181,7 +183,7 @@ def main():
             costs = measure(base, tools, args)
             for name, (command, _) in tools.items():
                 cost(command, base / name)
-            held = {name: memory(command, base / name) for name, (command, _) in tools.items()}
+            held = {name: measure_one(command, base / name)[1] for name, (command, _) in tools.items()}
         finally:
             shutil.rmtree(base)
         if args.json:

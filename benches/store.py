@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What it costs to keep bytes and to have them back, beside the file system's own tools.
 
-large       one output of --gib GiB: `jalon run` of a node that links it into place, beside `b3sum` of it and `cp` of it
+hashed      a source of --gib GiB: `jalon plan`, beside `b3sum` of it
+large       one output of --gib GiB: `jalon run` of a node that links it into place, beside `cp` of it
 many        one directory of --files files of 1 kB as an output: `jalon run`, beside `tar` that writes them to one
             file and `tar` that reads that back
 restore     --nodes nodes with an output of --bytes bytes each into an empty checkout, from the store; beside `cp -r` of
@@ -73,14 +74,22 @@ def large(jalon, base, rows, args):
             file.write(number.to_bytes(8, "little") + piece[8:])
     definition = f'[node.make]\ncmd = "ln {origin} out.bin"\nout = {{ it = "out.bin" }}\n'
     (project / "jalon.toml").write_text(definition)
+    reader = base / "reader"
+    reader.mkdir()
+    os.link(origin, reader / "in.bin")
+    use = '[node.use]\ncmd = "true {{in.it}} > {{out.o}}"\nin = ["it"]\nout = { o = "o.txt" }\n'
+    (reader / "jalon.toml").write_text('[source]\nit = "in.bin"\n' + use)
     for _ in range(args.rounds):
+        forget(reader, ".jalon")
+        rows.add("hashed", "jalon", cost([jalon, "plan", "-q"], reader))
+        rows.add("hashed", "b3sum", cost(["b3sum", "--num-threads", "2", str(origin)], base))
         forget(project, ".jalon", "out.bin")
         rows.add("large", "jalon", cost([jalon, "run", "-q"], project))
-        rows.add("large", "b3sum", cost(["b3sum", "--num-threads", "2", str(origin)], base))
         rows.add("large", "cp", cost(["cp", "--reflink=never", str(origin), str(base / "copy.bin")], base))
         forget(base, "copy.bin")
-    rows.show("large", "jalon", "b3sum", "cp")
-    forget(base, "large", "origin.bin")
+    rows.show("hashed", "jalon", "b3sum")
+    rows.show("large", "jalon", "cp")
+    forget(base, "large", "reader", "origin.bin")
 
 
 def many(jalon, base, rows, args):
