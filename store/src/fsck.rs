@@ -7,6 +7,7 @@ use crate::error::{At, VerifyError};
 use crate::local::LocalStore;
 use crate::local::pack::Kind;
 use crate::outcome::{ActionRecord, Explanation};
+use crate::piece::Lies;
 use crate::record::{self, RecordError};
 use crate::tree::Tree;
 
@@ -87,6 +88,7 @@ fn name(kind: Kind) -> &'static str {
         Kind::PathSet => "path set",
         Kind::Forget => "mark",
         Kind::Sha256 => "SHA-256",
+        Kind::Piece => "piece",
     }
 }
 
@@ -103,6 +105,7 @@ pub(crate) fn is_right(kind: u8, key: &[u8; 32], bytes: &[u8]) -> bool {
         Some(Kind::Explanation) => believed(record::decode::<Explanation>(bytes), |_| true),
         Some(Kind::PathSet) => believed(record::decode::<crate::action::PathSet>(bytes), |_| true),
         Some(Kind::Sha256) => bytes.len() == 32,
+        Some(Kind::Piece) => Lies::decode(bytes).is_some(),
         Some(Kind::Forget) | None => true,
     }
 }

@@ -16,6 +16,7 @@ use crate::fsck::is_right;
 use crate::local::lock::{Flight, Lease};
 use crate::local::pack::{Frame, Kind};
 use crate::local::{LocalStore, atomic, trace};
+use crate::piece::Lies;
 use crate::tree::Entry;
 
 /// Packs that are worth merging.
@@ -268,10 +269,12 @@ impl LocalStore {
         report: &mut GcReport,
         dry: bool,
     ) -> Result<(), GcError> {
+        let pieces = self.pieces_of(live)?;
         let keep = |frame: &Frame| match Kind::from_byte(frame.kind) {
             Some(Kind::Blob | Kind::Sha256) => {
                 live.blobs.contains_key(&BlobDigest::from_bytes(frame.key))
             }
+            Some(Kind::Piece) => pieces.contains(&frame.key),
             Some(Kind::Tree) => live.trees.contains(&TreeDigest::from_bytes(frame.key)),
             // With a mark that earlier ones do not count, or they would count again.
             Some(Kind::Action | Kind::Explanation | Kind::Forget) => known.contains(&frame.key),
@@ -300,6 +303,20 @@ impl LocalStore {
             self.packs.replace(keep, is_right)?;
         }
         Ok(())
+    }
+
+    /// What is a piece of a blob that stays.
+    fn pieces_of(&self, live: &Live) -> Result<FxHashSet<[u8; 32]>, IoAt> {
+        let mut pieces = FxHashSet::default();
+        for found in self.packs.all() {
+            if found.frame.kind == Kind::Piece as u8
+                && let Some(bytes) = found.read()?
+                && Lies::decode(&bytes).is_some_and(|lies| live.blobs.contains_key(&lies.blob))
+            {
+                pieces.insert(found.frame.key);
+            }
+        }
+        Ok(pieces)
     }
 
     /// Temporary files of processes that died. Nobody else is here, so all are.

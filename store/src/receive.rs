@@ -246,15 +246,6 @@ impl LocalStore {
         })
     }
 
-    /// A file in the store's own directory that is removed when it is dropped.
-    ///
-    /// # Errors
-    /// The disk refused.
-    pub fn scratch(&self) -> Result<Scratch, WriteError> {
-        self.may_write()?;
-        Ok(Scratch(Temporary::in_directory(&self.layout.tmp())?))
-    }
-
     /// A blob whose file turned out to hold other bytes.
     pub fn is_damaged(&self, digest: &BlobDigest) {
         if let Some(path) = self.loose(digest) {
@@ -268,19 +259,4 @@ pub struct ScratchStore {
     /// It.
     pub store: Arc<LocalStore>,
     _directory: TemporaryDirectory,
-}
-
-/// See [`LocalStore::scratch`].
-pub struct Scratch(Temporary);
-
-impl Scratch {
-    /// The file.
-    pub fn file(&mut self) -> &mut File {
-        self.0.file()
-    }
-
-    /// Where it lies.
-    pub fn path(&self) -> &std::path::Path {
-        self.0.path()
-    }
 }

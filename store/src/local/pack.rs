@@ -42,6 +42,8 @@ pub(crate) enum Kind {
     Forget = 6,
     /// What a blob is called by SHA-256, under its digest. Can be found out again.
     Sha256 = 7,
+    /// Where a piece of a large blob lies, under the piece's digest. Can be found out again.
+    Piece = 8,
 }
 
 impl Kind {
@@ -54,6 +56,7 @@ impl Kind {
             5 => Self::PathSet,
             6 => Self::Forget,
             7 => Self::Sha256,
+            8 => Self::Piece,
             _ => return None,
         })
     }
