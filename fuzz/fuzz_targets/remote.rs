@@ -1,5 +1,5 @@
 //! What a remote gives is believed only if it is what it should be: an envelope by its key and its signature, an
-//! outcome by its recipe, packed bytes up to a length, names of a Bazel cache by their form.
+//! outcome by its recipe, packed bytes up to a length, a list of pieces by the length of its blob, names of a Bazel cache by their form.
 
 #![no_main]
 
@@ -25,6 +25,9 @@ static POLICIES: LazyLock<[Policy; 2]> = LazyLock::new(|| {
 
 fuzz_target!(|data: &[u8]| {
     assert!(jalon_remote::fuzzing::unpacks_within(data.to_vec(), 4096));
+    for size in [0, 1000, 3 << 20] {
+        assert!(jalon_remote::fuzzing::lists_what_fits(data, size));
+    }
     jalon_remote::fuzzing::action_result(data);
     let sound = shared();
     let key: ActionKey = sound.record.key;

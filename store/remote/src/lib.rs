@@ -8,6 +8,7 @@ pub mod fault;
 mod flow;
 mod objects;
 mod pack;
+mod pieces;
 pub mod place;
 mod profile;
 mod reapi;
@@ -25,6 +26,14 @@ pub mod fuzzing {
     /// Unpacks; true where it gave no more than it may.
     pub fn unpacks_within(bytes: Vec<u8>, most: u64) -> bool {
         crate::pack::unpack(bytes, most).is_none_or(|out| out.len() as u64 <= most)
+    }
+
+    /// Reads a list of pieces; true where they fit the blob that it is about.
+    pub fn lists_what_fits(bytes: &[u8], size: u64) -> bool {
+        crate::pieces::decode(bytes, size).is_none_or(|pieces| {
+            let total: u64 = pieces.iter().map(|(_, length)| u64::from(*length)).sum();
+            total == size
+        })
     }
 
     /// Reads what a Bazel cache says of an action.

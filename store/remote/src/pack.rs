@@ -23,7 +23,7 @@ pub fn is_packed(bytes: &[u8]) -> bool {
 }
 
 /// Whether something that begins so is worth packing.
-pub fn is_worth(beginning: &[u8]) -> bool {
+fn is_worth(beginning: &[u8]) -> bool {
     let probe = &beginning[..beginning.len().min(PROBE)];
     probe.len() >= SHORT
         && zstd::bulk::compress(probe, LEVEL)
@@ -39,16 +39,6 @@ pub fn pack(bytes: Vec<u8>) -> Vec<u8> {
         Ok(packed) if packed.len() < bytes.len() => packed,
         _ => bytes,
     }
-}
-
-/// Packs a stream; the length of what came of it.
-///
-/// # Errors
-/// Reading or writing failed.
-pub fn pack_stream(from: &mut impl Read, to: impl Write) -> io::Result<()> {
-    let mut packer = zstd::stream::write::Encoder::new(to, LEVEL)?;
-    io::copy(from, &mut packer)?;
-    packer.finish()?.flush()
 }
 
 /// Bytes as they were, unless they are more than `most` or no such frame.

@@ -168,7 +168,7 @@ impl Remotes {
         let mut open = upload::items_of(shared, &inner.store)?;
         for post in &inner.posts {
             let key = shared.record.key.as_bytes();
-            let asked = inner.ask(post, post.tier.missing(&open, Some(key)));
+            let asked = inner.ask(post, post.tier.lacking(&open, Some(key)));
             if let Some(missing) = self.runtime.block_on(asked) {
                 open = missing;
             }

@@ -61,8 +61,13 @@ pub trait Tier: Send + Sync {
     async fn put_record(&self, key: &[u8; 32], bytes: Vec<u8>, names: &[Item])
     -> Result<(), Fault>;
 
-    /// Which of these are not there. `owner` is the key of a record that names them.
+    /// Which of these are not there, as far as one question each tells. `owner` is the key of a record that names them.
     async fn missing(&self, items: &[Item], owner: Option<&[u8; 32]>) -> Result<Vec<Item>, Fault>;
+
+    /// Which of these are not there with all that belongs to them.
+    async fn lacking(&self, items: &[Item], owner: Option<&[u8; 32]>) -> Result<Vec<Item>, Fault> {
+        self.missing(items, owner).await
+    }
 
     /// Brings items into the store; those that could not be had, and why.
     async fn fetch(

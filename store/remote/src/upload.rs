@@ -206,7 +206,7 @@ impl Tiers {
 
     async fn send_to(&self, post: &Post, parcel: &Parcel, items: &[Item]) -> Result<(), Fault> {
         let key = *parcel.shared.record.key.as_bytes();
-        let mut missing = post.tier.missing(items, Some(&key)).await?;
+        let mut missing = post.tier.lacking(items, Some(&key)).await?;
         {
             let damaged = lock(&post.damaged);
             missing.extend(items.iter().filter(|item| damaged.contains(item)));

@@ -6,6 +6,7 @@
 
 mod fault;
 mod faults;
+mod large;
 #[path = "../../it/project.rs"]
 #[allow(dead_code, reason = "the other tests use more of it")]
 mod project;

@@ -13,7 +13,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use jalon_store::Scratch;
 
 use crate::fault::Fault;
 use crate::flow::Flow;
@@ -30,21 +29,22 @@ pub(crate) const CONNECT: Duration = Duration::from_secs(5);
 /// Bytes that are read from a file at a time.
 const CHUNK: usize = 256 << 10;
 
+/// So many bytes tell what an object holds.
+const BEGINNING: usize = 16;
+
 /// Bytes to be put.
 pub(crate) enum Source {
     /// In memory.
     Bytes(Bytes),
     /// A file, and its length.
     File(PathBuf, u64),
-    /// A file that is removed afterwards, and its length.
-    Scratch(Scratch, u64),
 }
 
 impl Source {
     pub(crate) fn len(&self) -> u64 {
         match self {
             Source::Bytes(bytes) => bytes.len() as u64,
-            Source::File(_, length) | Source::Scratch(_, length) => *length,
+            Source::File(_, length) => *length,
         }
     }
 
@@ -52,7 +52,6 @@ impl Source {
         match self {
             Source::Bytes(_) => None,
             Source::File(path, _) => Some(path.clone()),
-            Source::Scratch(scratch, _) => Some(scratch.path().to_owned()),
         }
     }
 
@@ -127,21 +126,42 @@ pub(crate) struct Reply {
 impl Reply {
     /// The next piece; a fault where none comes in time.
     pub(crate) async fn next(&mut self, flow: &Flow) -> Option<Result<Bytes, Fault>> {
+        let piece = self.pull(flow).await;
+        if let Some(Ok(piece)) = &piece {
+            flow.came(piece.len() as u64);
+        }
+        piece
+    }
+
+    async fn pull(&mut self, flow: &Flow) -> Option<Result<Bytes, Fault>> {
         use futures_util::StreamExt;
         if flow.is_stopped() {
             return Some(Err(Fault::here("the transfer was stopped")));
         }
         match tokio::time::timeout(STALL, self.stream.next()).await {
-            Ok(Some(Ok(piece))) => {
-                flow.came(piece.len() as u64);
-                Some(Ok(piece))
-            }
-            Ok(other) => other,
+            Ok(piece) => piece,
             Err(_) => Some(Err(Fault::unavailable(format!(
                 "nothing came for {} s",
                 STALL.as_secs()
             )))),
         }
+    }
+
+    /// How it begins; nothing is lost of it, or counted.
+    pub(crate) async fn first(&mut self, flow: &Flow) -> Result<Bytes, Fault> {
+        use futures_util::StreamExt;
+        let mut first = bytes::BytesMut::new();
+        while first.len() < BEGINNING {
+            match self.pull(flow).await {
+                Some(piece) => first.extend_from_slice(&piece?),
+                None => break,
+            }
+        }
+        let first = first.freeze();
+        let again = futures_util::stream::iter([Ok(first.clone())]);
+        let rest = std::mem::replace(&mut self.stream, futures_util::stream::empty().boxed());
+        self.stream = again.chain(rest).boxed();
+        Ok(first)
     }
 
     /// All of it, if it is no more than `most`.

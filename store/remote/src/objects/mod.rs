@@ -1,10 +1,13 @@
 //! A remote made of objects: `cas/<digest>` and `ac/<key>`, as Bazel's HTTP cache has them.
 //!
-//! An object may hold the bytes packed: it does where it is shorter than they are and begins as packed bytes
-//! do. Nothing that comes is believed before it hashes to its name.
+//! An object may hold the bytes packed, or a list of the pieces of a large blob, which are objects of their own:
+//! it does where it is shorter than they are and begins as packed bytes, or a list, do. Nothing that comes is
+//! believed before it hashes to its name.
 
-use std::io::{self, Read, Seek, Write};
-use std::sync::Arc;
+mod large;
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -12,10 +15,13 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use jalon_store::digest::BlobDigest;
 use jalon_store::{Incoming, LocalStore, Received};
+use rustc_hash::FxHashSet;
+use tokio::sync::Semaphore;
 
 use crate::fault::Fault;
 use crate::flow::Flow;
 use crate::pack::{self, Unpacker};
+use crate::pieces;
 use crate::tier::{Gone, Item, MOST_RECORD, MOST_TREE, Tier};
 use crate::wire::{Reply, Source, Wire};
 
@@ -28,12 +34,13 @@ const UPLOADS: usize = 16;
 /// How often the rest of a blob is asked for after a transfer broke off.
 const RESUMES: u32 = 4;
 
-/// Up to this size a blob is read whole before it is sent.
-const SMALL: u64 = 1 << 20;
-
 /// See the module.
 pub(crate) struct Objects<W> {
     wire: W,
+    /// Pieces under way at once, of all blobs together: each is in memory.
+    turns: Semaphore,
+    /// Pieces that were not what their names say, or were not there: to be sent again whatever the remote says.
+    spoilt: Mutex<FxHashSet<BlobDigest>>,
 }
 
 fn cas(item: &Item) -> String {
@@ -46,13 +53,18 @@ fn ac(key: &[u8; 32]) -> String {
 
 /// How a blob came.
 enum Came {
-    Kept,
+    /// With so many bytes from there.
+    Kept(u64),
     Gone(Gone),
 }
 
 impl<W: Wire> Objects<W> {
     pub(crate) fn new(wire: W) -> Objects<W> {
-        Objects { wire }
+        Objects {
+            wire,
+            turns: Semaphore::new(WIDTH),
+            spoilt: Mutex::default(),
+        }
     }
 
     async fn fetch_one(
@@ -77,8 +89,8 @@ impl<W: Wire> Objects<W> {
                 let began = Instant::now();
                 match self.fetch_blob(item, digest, *size, into, flow).await? {
                     Came::Gone(gone) => Ok(Some(gone)),
-                    Came::Kept => {
-                        flow.took(*size, began.elapsed());
+                    Came::Kept(came) => {
+                        flow.took(came, began.elapsed());
                         Ok(None)
                     }
                 }
@@ -108,19 +120,34 @@ impl<W: Wire> Objects<W> {
             let is_plain = reply.total.is_none_or(|total| total == size);
             let came = if is_plain {
                 take_plain(reply, incoming, flow).await?
-            } else if from > 0 {
-                // The rest of packed bytes tells nothing without their beginning.
-                incoming.restart().map_err(Fault::here)?;
-                continue;
-            } else if reply.total.is_some_and(|total| total < size) {
-                take_packed(reply, incoming, flow).await?
-            } else {
+            } else if reply.total.is_none_or(|total| total >= size) {
                 return Ok(Came::Gone(Gone::Damaged));
+            } else {
+                // The rest of it tells nothing without its beginning.
+                let reply = match from {
+                    0 => Some(reply),
+                    _ => self.wire.get(&cas(item), 0).await?,
+                };
+                let Some(mut reply) = reply else {
+                    return Ok(Came::Gone(Gone::Absent));
+                };
+                let first = reply.first(flow).await?;
+                if pieces::is_list(&first) {
+                    let list = reply.whole(pieces::longest(size), flow).await?;
+                    let Some(list) = list.and_then(|list| pieces::decode(&list, size)) else {
+                        return Ok(Came::Gone(Gone::Damaged));
+                    };
+                    return self.take_pieces(digest, list, incoming, into, flow).await;
+                }
+                if from > 0 {
+                    incoming.restart().map_err(Fault::here)?;
+                }
+                take_packed(reply, incoming, flow).await?
             };
             match came {
                 Taken::Whole(done) => {
                     return Ok(match done.finish().map_err(Fault::here)? {
-                        Received::Kept => Came::Kept,
+                        Received::Kept => Came::Kept(size),
                         Received::Damaged => Came::Gone(Gone::Damaged),
                     });
                 }
@@ -136,16 +163,39 @@ impl<W: Wire> Objects<W> {
         }
     }
 
+    /// A small object, asked for again where it breaks off.
+    async fn whole(&self, item: &Item, most: u64, flow: &Flow) -> Result<Option<Vec<u8>>, Fault> {
+        let mut again = 0;
+        loop {
+            let Some(reply) = self.wire.get(&cas(item), 0).await? else {
+                return Ok(None);
+            };
+            match reply.whole(most, flow).await {
+                Err(_) if again < RESUMES && !flow.is_stopped() => again += 1,
+                done => return done,
+            }
+        }
+    }
+
     async fn send_one(
         &self,
         item: &Item,
         from: &Arc<LocalStore>,
         flow: &Flow,
     ) -> Result<(), Fault> {
-        let (item, store) = (*item, from.clone());
-        let prepared = tokio::task::spawn_blocking(move || source(&item, &store));
-        let source = prepared.await.map_err(Fault::here)??;
-        self.wire.put(&cas(&item), &source, flow).await
+        let source = match item {
+            Item::Blob(digest, size) if *size >= pieces::CUT => {
+                self.send_pieces(digest, *size, from, flow).await?
+            }
+            _ => {
+                let (item, store) = (*item, from.clone());
+                let prepared = tokio::task::spawn_blocking(move || source(&item, &store));
+                prepared.await.map_err(Fault::here)??
+            }
+        };
+        self.wire
+            .put(&cas(item), &Source::Bytes(Bytes::from(source)), flow)
+            .await
     }
 }
 
@@ -220,71 +270,23 @@ async fn take_packed(mut reply: Reply, incoming: Incoming, flow: &Flow) -> Resul
     })
 }
 
-/// An item as it travels; what the disk has damaged does not.
-fn source(item: &Item, store: &Arc<LocalStore>) -> Result<Source, Fault> {
-    let gone = || Fault::here(format!("{} is not in the store", item.hex()));
-    match item {
+/// A tree, or a blob that is no large one, as it travels; what the disk has damaged does not.
+fn source(item: &Item, store: &Arc<LocalStore>) -> Result<Vec<u8>, Fault> {
+    let bytes = match item {
         Item::Tree(digest) => {
             let tree = store.read_tree(digest).map_err(Fault::here)?;
-            let bytes = tree.ok_or_else(gone)?.encode();
-            Ok(Source::Bytes(Bytes::from(pack::pack(bytes))))
-        }
-        Item::Blob(digest, size) if *size <= SMALL => {
-            let bytes = store.read_blob(digest).map_err(Fault::here)?;
-            let bytes = bytes
-                .filter(|it| it.len() as u64 == *size)
-                .ok_or_else(gone)?;
-            Ok(Source::Bytes(Bytes::from(pack::pack(bytes))))
+            tree.map(|tree| tree.encode())
         }
         Item::Blob(digest, size) => {
-            let path = store.blob_file(digest).ok_or_else(gone)?;
-            let mut file = std::fs::File::open(&path).map_err(Fault::here)?;
-            let mut beginning = Vec::new();
-            (&mut file)
-                .take(128 << 10)
-                .read_to_end(&mut beginning)
-                .map_err(Fault::here)?;
-            file.rewind().map_err(Fault::here)?;
-            let mut reader = Hashing {
-                from: file,
-                hasher: jalon_store::digest::Hasher::blob(),
-                length: 0,
-            };
-            let source = if pack::is_worth(&beginning) {
-                let mut scratch = store.scratch().map_err(Fault::here)?;
-                pack::pack_stream(&mut reader, scratch.file()).map_err(Fault::here)?;
-                let length = scratch.file().metadata().map_err(Fault::here)?.len();
-                Source::Scratch(scratch, length)
-            } else {
-                io::copy(&mut reader, &mut io::sink()).map_err(Fault::here)?;
-                Source::File(path, *size)
-            };
-            if reader.length != *size || reader.hasher.finish() != *digest.as_bytes() {
-                store.is_damaged(digest);
-                return Err(gone());
-            }
-            Ok(if source.len() < *size {
-                source
-            } else {
-                Source::File(store.blob_file(digest).ok_or_else(gone)?, *size)
-            })
+            let bytes = store.read_blob(digest).map_err(Fault::here)?;
+            bytes.filter(|it| it.len() as u64 == *size)
         }
-    }
+    };
+    Ok(pack::pack(bytes.ok_or_else(|| gone(&item.hex()))?))
 }
 
-struct Hashing<R> {
-    from: R,
-    hasher: jalon_store::digest::Hasher,
-    length: u64,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let read = self.from.read(to)?;
-        self.hasher.update(&to[..read]);
-        self.length += read as u64;
-        Ok(read)
-    }
+fn gone(name: &impl std::fmt::Display) -> Fault {
+    Fault::here(format!("{name} is not in the store"))
 }
 
 #[async_trait]
@@ -331,6 +333,20 @@ impl<W: Wire> Tier for Objects<W> {
             missing.extend(answer?);
         }
         Ok(missing)
+    }
+
+    async fn lacking(&self, items: &[Item], owner: Option<&[u8; 32]>) -> Result<Vec<Item>, Fault> {
+        let mut lacking = self.missing(items, owner).await?;
+        for item in items {
+            if let Item::Blob(_, size) = item
+                && *size >= pieces::CUT
+                && !lacking.contains(item)
+                && !self.has_pieces(item, *size).await?
+            {
+                lacking.push(*item);
+            }
+        }
+        Ok(lacking)
     }
 
     async fn fetch(

@@ -1,0 +1,226 @@
+//! Large blobs among objects: each lies there as a list of its pieces.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use jalon_store::digest::BlobDigest;
+use jalon_store::{Incoming, LocalStore, Received};
+use rustc_hash::FxHashSet;
+
+use super::{Came, Objects, UPLOADS, WIDTH, cas, gone};
+use crate::fault::Fault;
+use crate::flow::Flow;
+use crate::pack;
+use crate::pieces::{self, Piece};
+use crate::tier::{Gone, Item, lock};
+use crate::wire::{Source, Wire};
+
+/// Pieces of one blob that are fetched ahead of the one that is written.
+const AHEAD: usize = 8;
+
+/// A piece that came.
+struct Part {
+    bytes: Vec<u8>,
+    /// Of these were here already.
+    skip: usize,
+    /// Bytes that it took.
+    cost: u64,
+}
+
+impl<W: Wire> Objects<W> {
+    /// What is left of a blob, piece by piece in order, while the next ones are fetched.
+    pub(super) async fn take_pieces(
+        &self,
+        digest: &BlobDigest,
+        list: Vec<Piece>,
+        mut incoming: Incoming,
+        into: &Arc<LocalStore>,
+        flow: &Flow,
+    ) -> Result<Came, Fault> {
+        let mut end = 0;
+        let had = incoming.len();
+        let mut rest = Vec::new();
+        for (piece, length) in &list {
+            let skip = had.saturating_sub(end) as usize;
+            end += u64::from(*length);
+            if end > had {
+                rest.push((*piece, *length, skip));
+            }
+        }
+        let fetched = rest.into_iter().map(|(piece, length, skip)| async move {
+            self.fetch_piece(&piece, length, skip, into, flow).await
+        });
+        let mut fetched = futures_util::stream::iter(fetched).buffered(AHEAD);
+        let mut cost = 0;
+        while let Some(part) = fetched.next().await {
+            // As good as damaged: the blob is to be sent again, whatever lies under its name.
+            let Some(part) = part? else {
+                return Ok(Came::Gone(Gone::Damaged));
+            };
+            cost += part.cost;
+            let bytes = &part.bytes[part.skip..];
+            if !incoming.write(bytes).map_err(Fault::here)? {
+                return Ok(Came::Gone(Gone::Damaged));
+            }
+        }
+        drop(fetched);
+        Ok(match incoming.finish().map_err(Fault::here)? {
+            Received::Kept => {
+                // For the next blob that is made of them; without it, they are fetched.
+                let _ = into.keep_pieces(digest, &list);
+                Came::Kept(cost)
+            }
+            Received::Damaged => Came::Gone(Gone::Damaged),
+        })
+    }
+
+    /// A piece from a blob that is here, or from there; nothing where it cannot be had.
+    async fn fetch_piece(
+        &self,
+        piece: &BlobDigest,
+        length: u32,
+        skip: usize,
+        into: &Arc<LocalStore>,
+        flow: &Flow,
+    ) -> Result<Option<Part>, Fault> {
+        let _turn = self.turns.acquire().await.map_err(Fault::here)?;
+        let (bytes, cost) = match into.piece(piece, length).map_err(Fault::here)? {
+            Some(bytes) => (Some(bytes), 0),
+            None => {
+                let item = Item::Blob(*piece, u64::from(length));
+                let bytes = self.whole(&item, u64::from(length), flow).await?;
+                let bytes = bytes.and_then(|bytes| pack::unpack(bytes, u64::from(length)));
+                let is_right = |it: &Vec<u8>| {
+                    it.len() as u64 == u64::from(length) && BlobDigest::of(it) == *piece
+                };
+                (bytes.filter(is_right), u64::from(length))
+            }
+        };
+        if bytes.is_none() {
+            lock(&self.spoilt).insert(*piece);
+        }
+        Ok(bytes.map(|bytes| Part { bytes, skip, cost }))
+    }
+
+    /// Sends the pieces of a blob that are not there; the list, to be put when they are.
+    pub(super) async fn send_pieces(
+        &self,
+        digest: &BlobDigest,
+        size: u64,
+        from: &Arc<LocalStore>,
+        flow: &Flow,
+    ) -> Result<Vec<u8>, Fault> {
+        let path = from.blob_file(digest).ok_or_else(|| gone(digest))?;
+        let (name, store) = (*digest, from.clone());
+        let cut = tokio::task::spawn_blocking(move || cut(&name, size, &path, &store));
+        let (file, list) = cut.await.map_err(Fault::here)??;
+        let mut begin = 0;
+        let mut once = FxHashSet::default();
+        let mut open = Vec::new();
+        for (piece, length) in &list {
+            if once.insert(*piece) {
+                open.push((*piece, *length, begin));
+            }
+            begin += u64::from(*length);
+        }
+        let each = open.into_iter().map(|(piece, length, begin)| {
+            let file = file.clone();
+            async move { self.send_piece(&piece, length, file, begin, flow).await }
+        });
+        let mut answers = futures_util::stream::iter(each).buffer_unordered(UPLOADS);
+        while let Some(answer) = answers.next().await {
+            answer?;
+        }
+        // For what comes from there later.
+        let _ = from.keep_pieces(digest, &list);
+        Ok(pieces::encode(&list))
+    }
+
+    async fn send_piece(
+        &self,
+        piece: &BlobDigest,
+        length: u32,
+        file: Arc<File>,
+        begin: u64,
+        flow: &Flow,
+    ) -> Result<(), Fault> {
+        let _turn = self.turns.acquire().await.map_err(Fault::here)?;
+        if flow.is_stopped() {
+            return Err(Fault::here("the transfer was stopped"));
+        }
+        let name = cas(&Item::Blob(*piece, u64::from(length)));
+        let is_spoilt = lock(&self.spoilt).contains(piece);
+        if !is_spoilt && self.has_piece(piece, length).await? {
+            return Ok(());
+        }
+        let digest = *piece;
+        let read = tokio::task::spawn_blocking(move || {
+            let mut bytes = vec![0; length as usize];
+            file.read_exact_at(&mut bytes, begin).map_err(Fault::here)?;
+            match BlobDigest::of(&bytes) == digest {
+                true => Ok(Source::Bytes(Bytes::from(pack::pack(bytes)))),
+                false => Err(gone(&digest)),
+            }
+        });
+        let source = read.await.map_err(Fault::here)??;
+        self.wire.put(&name, &source, flow).await?;
+        lock(&self.spoilt).remove(piece);
+        Ok(())
+    }
+
+    async fn has_piece(&self, piece: &BlobDigest, length: u32) -> Result<bool, Fault> {
+        let item = Item::Blob(*piece, u64::from(length));
+        let found = self.wire.length(&cas(&item)).await?;
+        Ok(found.is_some_and(|known| known.is_none_or(|known| known <= u64::from(length))))
+    }
+
+    /// Whether a blob that lies there in pieces lies there with all of them.
+    pub(super) async fn has_pieces(&self, item: &Item, size: u64) -> Result<bool, Fault> {
+        let item_is = self.wire.length(&cas(item)).await?;
+        if item_is
+            .flatten()
+            .is_none_or(|length| length > pieces::longest(size))
+        {
+            return Ok(item_is.is_some());
+        }
+        let flow = Flow::default();
+        let object = self.whole(item, pieces::longest(size), &flow).await?;
+        let Some(object) = object.filter(|it| pieces::is_list(it)) else {
+            return Ok(true);
+        };
+        let Some(list) = pieces::decode(&object, size) else {
+            return Ok(false);
+        };
+        let each = list.into_iter().map(|(piece, length)| async move {
+            let _turn = self.turns.acquire().await.map_err(Fault::here)?;
+            self.has_piece(&piece, length).await
+        });
+        let mut answers = futures_util::stream::iter(each).buffer_unordered(WIDTH);
+        let mut all = true;
+        while let Some(answer) = answers.next().await {
+            all &= answer?;
+        }
+        Ok(all)
+    }
+}
+
+/// Cuts a blob that is what its name says.
+fn cut(
+    digest: &BlobDigest,
+    size: u64,
+    path: &PathBuf,
+    store: &LocalStore,
+) -> Result<(Arc<File>, Vec<Piece>), Fault> {
+    let file = File::open(path).map_err(Fault::here)?;
+    let (list, whole) = pieces::cut(&file).map_err(Fault::here)?;
+    let length: u64 = list.iter().map(|(_, length)| u64::from(*length)).sum();
+    if whole != *digest || length != size {
+        store.is_damaged(digest);
+        return Err(gone(digest));
+    }
+    Ok((Arc::new(file), list))
+}
