@@ -48,11 +48,14 @@ impl LocalStore {
     /// # Errors
     /// The disk did not answer.
     pub fn piece(&self, piece: &BlobDigest, length: u32) -> Result<Option<Vec<u8>>, ReadError> {
-        for found in self.packs.find(Kind::Piece, piece.as_bytes())? {
-            let lies = found.read()?.as_deref().and_then(Lies::decode);
-            let Some(lies) = lies.filter(|lies| lies.length == length) else {
+        // What another process has found out since may be found out again.
+        if self.packs.has(Kind::Piece, piece.as_bytes()).is_none() {
+            return Ok(None);
+        }
+        for lies in self.lies(piece)? {
+            if lies.length != length {
                 continue;
-            };
+            }
             // A blob that is gone, or is not what it was, has no such piece.
             let Some(Ok(bytes)) = self.loose(&lies.blob).map(|path| -> io::Result<Vec<u8>> {
                 let mut bytes = vec![0; lies.length as usize];
@@ -68,6 +71,14 @@ impl LocalStore {
         Ok(None)
     }
 
+    fn lies(&self, piece: &BlobDigest) -> Result<Vec<Lies>, ReadError> {
+        let mut all = Vec::new();
+        for found in self.packs.find(Kind::Piece, piece.as_bytes())? {
+            all.extend(found.read()?.as_deref().and_then(Lies::decode));
+        }
+        Ok(all)
+    }
+
     /// Remembers which pieces a blob that is here consists of, in their order: of each its digest and its length.
     /// Of pieces that are known nothing is written again.
     ///
@@ -81,14 +92,11 @@ impl LocalStore {
         self.may_write()?;
         let mut from = 0;
         for (piece, length) in pieces {
-            let known = |found: &crate::local::packs::Found| -> Option<Lies> {
-                Lies::decode(&found.read().ok()??)
-            };
-            let is_known = self.packs.find(Kind::Piece, piece.as_bytes())?;
-            let is_known = is_known
-                .iter()
-                .filter_map(known)
-                .any(|lies| lies.length == *length && self.loose(&lies.blob).is_some());
+            let is_known = self.packs.has(Kind::Piece, piece.as_bytes()).is_some()
+                && self
+                    .lies(piece)?
+                    .iter()
+                    .any(|lies| lies.length == *length && self.loose(&lies.blob).is_some());
             if !is_known {
                 let lies = Lies {
                     blob: *blob,

@@ -27,8 +27,11 @@ const ENTRY: usize = 32 + 4;
 /// A piece: its digest, its length.
 pub(crate) type Piece = (BlobDigest, u32);
 
-/// Cuts all that a stream gives: the pieces, and the digest of the whole.
-pub(crate) fn cut(from: impl Read) -> io::Result<(Vec<Piece>, BlobDigest)> {
+/// Cuts all that a stream gives: the pieces, each handed on with its bytes, and the digest of the whole.
+pub(crate) fn cut(
+    from: impl Read,
+    mut each: impl FnMut(Piece, Vec<u8>) -> io::Result<()>,
+) -> io::Result<(Vec<Piece>, BlobDigest)> {
     let mut whole = Hasher::blob();
     let mut pieces = Vec::new();
     for piece in StreamCDC::with_level(from, LEAST, ABOUT, MOST, Normalization::Level2) {
@@ -39,7 +42,9 @@ pub(crate) fn cut(from: impl Read) -> io::Result<(Vec<Piece>, BlobDigest)> {
             Err(Error::Other(text)) => return Err(io::Error::other(text)),
         };
         whole.update(&data);
-        pieces.push((BlobDigest::of(&data), data.len() as u32));
+        let piece = (BlobDigest::of(&data), data.len() as u32);
+        pieces.push(piece);
+        each(piece, data)?;
     }
     Ok((pieces, BlobDigest::from_bytes(whole.finish())))
 }
@@ -99,26 +104,37 @@ mod tests {
         all
     }
 
+    fn cut_all(bytes: &[u8]) -> io::Result<(Vec<Piece>, BlobDigest)> {
+        let mut again = Vec::new();
+        let done = cut(bytes, |(digest, _), data| {
+            assert_eq!(BlobDigest::of(&data), digest);
+            again.extend_from_slice(&data);
+            Ok(())
+        });
+        assert!(again == bytes);
+        done
+    }
+
     #[test]
     fn of_a_blob_that_changed_in_the_middle_most_pieces_stay() {
         let before = noise(16 << 20);
         let mut after = before.clone();
         after.splice(7_000_000..7_000_000, *b"a few bytes more");
-        let (old, whole) = cut(before.as_slice()).unwrap();
+        let (old, whole) = cut_all(&before).unwrap();
         assert_eq!(whole, BlobDigest::of(&before));
-        let (new, _) = cut(after.as_slice()).unwrap();
+        let (new, _) = cut_all(&after).unwrap();
         assert!(old.len() > 8 && new.iter().filter(|it| !old.contains(it)).count() <= 2);
         let list = encode(&new);
         assert!(is_list(&list) && list.len() as u64 <= longest(after.len() as u64));
         assert_eq!(decode(&list, after.len() as u64), Some(new));
-        let (none, empty) = cut(&b""[..]).unwrap();
+        let (none, empty) = cut_all(b"").unwrap();
         assert!(none.is_empty() && empty == BlobDigest::of(b""));
     }
 
     /// The cuts are on the wire: others, and later versions, must make the same.
     #[test]
     fn where_it_is_cut_does_not_change() {
-        let (pieces, _) = cut(noise(6 << 20).as_slice()).unwrap();
+        let (pieces, _) = cut_all(&noise(6 << 20)).unwrap();
         let lengths: Vec<u32> = pieces.iter().map(|(_, length)| *length).collect();
         let wanted = [
             547_505, 180_291, 625_497, 761_220, 533_192, 684_769, 596_390, 826_393, 797_715,
@@ -130,7 +146,7 @@ mod tests {
     #[test]
     fn lists_that_lie_are_none() {
         let size = 3 << 20;
-        let (pieces, _) = cut(noise(size).as_slice()).unwrap();
+        let (pieces, _) = cut_all(&noise(size)).unwrap();
         let (list, size) = (encode(&pieces), size as u64);
         assert!(decode(&list, size).is_some());
         assert_eq!(decode(&list, size + 1), None);

@@ -1,15 +1,16 @@
 //! Large blobs among objects: each lies there as a list of its pieces.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use jalon_store::digest::BlobDigest;
 use jalon_store::{Incoming, LocalStore, Received};
 use rustc_hash::FxHashSet;
+use tokio::sync::mpsc::Sender;
 
 use super::{Came, Objects, UPLOADS, WIDTH, cas, gone};
 use crate::fault::Fault;
@@ -19,7 +20,7 @@ use crate::pieces::{self, Piece};
 use crate::tier::{Gone, Item, lock};
 use crate::wire::{Source, Wire};
 
-/// Pieces of one blob that are fetched ahead of the one that is written.
+/// Pieces of one blob that are in memory ahead of the one that is written, or sent.
 const AHEAD: usize = 8;
 
 /// A piece that came.
@@ -93,11 +94,14 @@ impl<W: Wire> Objects<W> {
             None => {
                 let item = Item::Blob(*piece, u64::from(length));
                 let bytes = self.whole(&item, u64::from(length), flow).await?;
-                let bytes = bytes.and_then(|bytes| pack::unpack(bytes, u64::from(length)));
-                let is_right = |it: &Vec<u8>| {
-                    it.len() as u64 == u64::from(length) && BlobDigest::of(it) == *piece
-                };
-                (bytes.filter(is_right), u64::from(length))
+                let name = *piece;
+                // Beside the one that is written now.
+                let verified = tokio::task::spawn_blocking(move || {
+                    bytes
+                        .and_then(|bytes| pack::unpack(bytes, u64::from(length)))
+                        .filter(|it| it.len() == length as usize && BlobDigest::of(it) == name)
+                });
+                (verified.await.map_err(Fault::here)?, u64::from(length))
             }
         };
         if bytes.is_none() {
@@ -106,7 +110,8 @@ impl<W: Wire> Objects<W> {
         Ok(bytes.map(|bytes| Part { bytes, skip, cost }))
     }
 
-    /// Sends the pieces of a blob that are not there; the list, to be put when they are.
+    /// Sends the pieces of a blob that are not there, while the rest of it is read and cut; the list, to be put when
+    /// they are.
     pub(super) async fn send_pieces(
         &self,
         digest: &BlobDigest,
@@ -116,59 +121,48 @@ impl<W: Wire> Objects<W> {
     ) -> Result<Vec<u8>, Fault> {
         let path = from.blob_file(digest).ok_or_else(|| gone(digest))?;
         let (name, store) = (*digest, from.clone());
-        let cut = tokio::task::spawn_blocking(move || cut(&name, size, &path, &store));
-        let (file, list) = cut.await.map_err(Fault::here)??;
-        let mut begin = 0;
-        let mut once = FxHashSet::default();
-        let mut open = Vec::new();
-        for (piece, length) in &list {
-            if once.insert(*piece) {
-                open.push((*piece, *length, begin));
-            }
-            begin += u64::from(*length);
-        }
-        let each = open.into_iter().map(|(piece, length, begin)| {
-            let file = file.clone();
-            async move { self.send_piece(&piece, length, file, begin, flow).await }
+        let (give, take) = tokio::sync::mpsc::channel(AHEAD);
+        let cutting = tokio::task::spawn_blocking(move || cut(&name, size, &path, &store, &give));
+        let cuts = futures_util::stream::unfold(take, |mut take| async move {
+            let next = take.recv().await?;
+            Some((next, take))
         });
-        let mut answers = futures_util::stream::iter(each).buffer_unordered(UPLOADS);
-        while let Some(answer) = answers.next().await {
+        let once = Mutex::new(FxHashSet::default());
+        let sent = cuts.map(|(piece, bytes): (Piece, Vec<u8>)| {
+            let is_new = lock(&once).insert(piece.0);
+            async move {
+                match is_new {
+                    true => self.send_piece(piece, bytes, flow).await,
+                    false => Ok(()),
+                }
+            }
+        });
+        let mut sent = Box::pin(sent.buffer_unordered(UPLOADS));
+        while let Some(answer) = sent.next().await {
             answer?;
         }
+        drop(sent);
+        let list = cutting.await.map_err(Fault::here)??;
         // For what comes from there later.
         let _ = from.keep_pieces(digest, &list);
         Ok(pieces::encode(&list))
     }
 
-    async fn send_piece(
-        &self,
-        piece: &BlobDigest,
-        length: u32,
-        file: Arc<File>,
-        begin: u64,
-        flow: &Flow,
-    ) -> Result<(), Fault> {
+    async fn send_piece(&self, piece: Piece, bytes: Vec<u8>, flow: &Flow) -> Result<(), Fault> {
         let _turn = self.turns.acquire().await.map_err(Fault::here)?;
         if flow.is_stopped() {
             return Err(Fault::here("the transfer was stopped"));
         }
-        let name = cas(&Item::Blob(*piece, u64::from(length)));
-        let is_spoilt = lock(&self.spoilt).contains(piece);
-        if !is_spoilt && self.has_piece(piece, length).await? {
+        let (digest, length) = piece;
+        let is_spoilt = lock(&self.spoilt).contains(&digest);
+        if !is_spoilt && self.has_piece(&digest, length).await? {
             return Ok(());
         }
-        let digest = *piece;
-        let read = tokio::task::spawn_blocking(move || {
-            let mut bytes = vec![0; length as usize];
-            file.read_exact_at(&mut bytes, begin).map_err(Fault::here)?;
-            match BlobDigest::of(&bytes) == digest {
-                true => Ok(Source::Bytes(Bytes::from(pack::pack(bytes)))),
-                false => Err(gone(&digest)),
-            }
-        });
-        let source = read.await.map_err(Fault::here)??;
+        let packed = tokio::task::spawn_blocking(move || pack::pack(bytes));
+        let source = Source::Bytes(Bytes::from(packed.await.map_err(Fault::here)?));
+        let name = cas(&Item::Blob(digest, u64::from(length)));
         self.wire.put(&name, &source, flow).await?;
-        lock(&self.spoilt).remove(piece);
+        lock(&self.spoilt).remove(&digest);
         Ok(())
     }
 
@@ -208,19 +202,24 @@ impl<W: Wire> Objects<W> {
     }
 }
 
-/// Cuts a blob that is what its name says.
+/// Cuts a blob and hands its pieces on; the list of them, if the blob is what its name says.
 fn cut(
     digest: &BlobDigest,
     size: u64,
-    path: &PathBuf,
+    path: &Path,
     store: &LocalStore,
-) -> Result<(Arc<File>, Vec<Piece>), Fault> {
+    give: &Sender<(Piece, Vec<u8>)>,
+) -> Result<Vec<Piece>, Fault> {
     let file = File::open(path).map_err(Fault::here)?;
-    let (list, whole) = pieces::cut(&file).map_err(Fault::here)?;
+    let (list, whole) = pieces::cut(file, |piece, bytes| {
+        let given = give.blocking_send((piece, bytes));
+        given.map_err(|_| io::ErrorKind::BrokenPipe.into())
+    })
+    .map_err(Fault::here)?;
     let length: u64 = list.iter().map(|(_, length)| u64::from(*length)).sum();
     if whole != *digest || length != size {
         store.is_damaged(digest);
         return Err(gone(digest));
     }
-    Ok((Arc::new(file), list))
+    Ok(list)
 }
