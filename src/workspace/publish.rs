@@ -123,21 +123,12 @@ impl Workspace {
             return Ok(None);
         };
         self.touched.store(true, Ordering::Relaxed);
-        if !(metadata.is_file() || metadata.is_dir() || metadata.is_symlink()) {
-            let source = io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "it is a device, a pipe or a socket",
-            );
-            return Err(PublishError::Io {
-                operation: "remove",
-                path: place,
-                source,
-            });
-        }
-        let rescued = if metadata.is_symlink() {
-            None
-        } else {
+        // A link, a pipe, a socket or a device is a name without bytes of its own: nothing is lost with it. Left there
+        // by a node that failed, it would stop every run until somebody removed it.
+        let rescued = if metadata.is_file() || metadata.is_dir() {
             self.rescue(path)?
+        } else {
+            None
         };
         remove(&place, metadata.is_dir()).map_err(|source| PublishError::Io {
             operation: "remove",

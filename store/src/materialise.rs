@@ -9,10 +9,11 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use crate::content::Content;
-use crate::digest::{BlobDigest, TreeDigest};
+use crate::digest::{BlobDigest, TreeDigest, pump};
 use crate::error::{At, IoAt, MaterialiseError};
 use crate::local::LocalStore;
 use crate::local::atomic::{Temporary, TemporaryDirectory};
+use crate::local::holes::{Copy, has_holes};
 use crate::tree::{Entry, MAX_DEPTH, stays_inside};
 
 /// How files come to lie where they are wanted.
@@ -119,7 +120,16 @@ impl LocalStore {
         let mut temporary = Temporary::in_directory(parent_of(dest))?;
         if link == LinkMode::Copy || !temporary.clone_from_path(&loose) {
             let mut from = File::open(&loose).at("open", &loose)?;
-            std::io::copy(&mut from, temporary.file()).at("copy to", dest)?;
+            let metadata = from.metadata().at("stat", &loose)?;
+            if has_holes(&metadata) {
+                let mut copy = Copy::of(&metadata, temporary.file());
+                pump(&mut from, |piece| copy.write(piece))
+                    .and_then(|_| copy.finish())
+                    .at("copy to", dest)?;
+            } else {
+                // The kernel may do it by itself.
+                std::io::copy(&mut from, temporary.file()).at("copy to", dest)?;
+            }
         }
         // What is verified is what was laid out, not what it was made from.
         let mut laid = File::open(temporary.path()).at("open", temporary.path())?;

@@ -21,6 +21,7 @@ mod dvc;
 mod ephemeral;
 mod explain;
 mod failure;
+mod faults;
 mod golden;
 mod history;
 mod json;

@@ -6,6 +6,7 @@
 mod actions;
 pub(crate) mod atomic;
 mod glance;
+pub(crate) mod holes;
 mod index;
 pub(crate) mod layout;
 pub(crate) mod lock;
@@ -30,6 +31,7 @@ use crate::record;
 use crate::tree::{Entry, MAX_DEPTH, Tree, stays_inside};
 use atomic::Temporary;
 pub use glance::Glance;
+use holes::Copy;
 use layout::{LOOSE, Layout};
 pub use lock::Flight;
 use lock::Lease;
@@ -201,8 +203,11 @@ impl LocalStore {
             let mut shared = File::open(temporary.path()).at("open", temporary.path())?;
             BlobDigest::of_reader(&mut shared).at("read", path)?
         } else {
-            BlobDigest::of_stream(&mut file, |piece| temporary.file().write_all(piece))
-                .at("copy", path)?
+            let metadata = file.metadata().at("stat", path)?;
+            let mut copy = Copy::of(&metadata, temporary.file());
+            let copied = BlobDigest::of_stream(&mut file, |piece| copy.write(piece));
+            let copied = copied.and_then(|named| copy.finish().map(|()| named));
+            copied.at("copy", path)?
         };
         moved(&file)?;
         if !self.has_blob(&digest, size) {
