@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::project::{Project, wait_until};
+use crate::project::{Project, rounds, wait_until};
 
 const DEFINITION: &str = r#"
 [defaults]
@@ -98,21 +98,36 @@ fn one_workspace_one_run() {
 #[test]
 fn many_at_once() {
     let origin = Project::fixture().with_store();
-    let clones: Vec<Project> = (0..6).map(|_| origin.copy()).collect();
-    let running: Vec<_> = clones
-        .iter()
-        .map(|clone| clone.start(&["run", "--json"]))
-        .collect();
-    for running in running {
-        running.wait().expect(0);
+    let clones: Vec<Project> = (0..8).map(|_| origin.copy()).collect();
+    for round in 0..rounds(3) {
+        for clone in &clones {
+            clone.write("raw.txt", format!("raw {round}\n"));
+        }
+        origin.write("raw.txt", format!("raw {round}\n"));
+        let running: Vec<_> = clones
+            .iter()
+            .map(|clone| clone.start(&["run", "--json"]))
+            .collect();
+        // Nobody minds who looks, reads or clears up meanwhile.
+        let beside: [&[&str]; 5] = [
+            &["plan"],
+            &["gc", "--yes"],
+            &["cache", "verify"],
+            &["cache", "stats"],
+            &["log"],
+        ];
+        let beside = beside.map(|args| origin.start(args));
+        for running in running.into_iter().chain(beside) {
+            running.wait().expect(0);
+        }
+        assert_eq!(
+            origin.executed(),
+            crate::project::FIXTURE_NODES,
+            "eight runs, each node once"
+        );
+        for clone in &clones {
+            assert_eq!(clone.read("joined.txt"), clones[0].read("joined.txt"));
+        }
+        origin.jalon(&["cache", "verify"]).expect(0);
     }
-    assert_eq!(
-        origin.executed(),
-        crate::project::FIXTURE_NODES,
-        "six runs, each node once"
-    );
-    for clone in &clones {
-        assert_eq!(clone.read("joined.txt"), clones[0].read("joined.txt"));
-    }
-    origin.jalon(&["cache", "verify"]).expect(0);
 }

@@ -1,4 +1,4 @@
-//! kill -9 at any instant: the next run succeeds, and nothing that had finished runs again.
+//! kill -9 at any instant, of whatever jalon does: the next run succeeds, and nothing that had finished runs again.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -144,5 +144,96 @@ fn killed_at_random_instants() {
     assert!(
         interrupted > 0,
         "no run was killed before its end: nothing was tried"
+    );
+}
+
+/// Everything that writes: the store, the project, a remote. Each with what it needs before it.
+const WRITERS: [&[&str]; 9] = [
+    &["run"],
+    &["run", "--materialize", "all"],
+    &["gc", "--yes"],
+    &["gc", "--yes", "--max-size", "1KiB"],
+    &["cache", "push"],
+    &["cache", "push", "--all"],
+    &["cache", "pull"],
+    &["cache", "verify"],
+    &["get", "o31", "-o", "got.txt"],
+];
+
+#[test]
+fn killed_whatever_it_does() {
+    let reference = project();
+    reference.run_ok(&[]);
+    let expected = outputs(&reference);
+
+    let project = project();
+    let far = project.beside("far");
+    let definition = project.read("jalon.toml");
+    let remote = format!(
+        "[store]\nremote = \"file://{}\"\npush = true\n",
+        far.display()
+    );
+    project.write("jalon.toml", format!("{definition}{remote}"));
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |below: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % below
+    };
+    let mut interrupted = std::collections::BTreeMap::<String, u32>::new();
+    for round in 0..rounds(30) {
+        project.write("raw.txt", format!("raw {}\n", next(3)));
+        match next(4) {
+            0 => drop(std::fs::remove_dir_all(project.path("out"))),
+            1 => drop(std::fs::remove_dir_all(project.path(".jalon"))),
+            _ => {}
+        }
+        let verb = WRITERS[next(WRITERS.len() as u64) as usize];
+        // Two at a time now and then: neither may mind how the other ends.
+        let beside = (next(3) == 0).then(|| project.start(WRITERS[next(9) as usize]));
+        let mut running = project.start(verb);
+        std::thread::sleep(Duration::from_micros(next(60_000)));
+        if !running.ended() {
+            *interrupted.entry(verb.join(" ")).or_default() += 1;
+        }
+        running.signal("KILL");
+        running.wait();
+        if let Some(beside) = beside {
+            beside.signal("KILL");
+            beside.wait();
+        }
+        std::thread::sleep(Duration::from_millis(30));
+        // No repair first: what a killed process left is in nobody's way.
+        let run = project.run_ok(&[]);
+        let raw = project.read("raw.txt");
+        let right: Vec<(String, String)> = expected
+            .iter()
+            .map(|(path, text)| (path.clone(), text.replace("raw\n", &raw)))
+            .collect();
+        assert_eq!(
+            outputs(&project),
+            right,
+            "round {round}, {verb:?}:\n{}",
+            run.output
+        );
+        let again = project.run_ok(&[]);
+        assert_eq!(
+            again.count("hit"),
+            12,
+            "round {round}, {verb:?}:\n{}",
+            again.output
+        );
+        project.jalon(&["cache", "verify"]).expect(0);
+        // What a killed upload left half done on the remote is found, and sent again.
+        project.jalon(&["cache", "push"]).expect(0);
+        project
+            .jalon(&["cache", "verify", "--remote", "--bytes"])
+            .expect(0);
+    }
+    eprintln!("killed before the end: {interrupted:?}");
+    assert!(
+        interrupted.len() > 3,
+        "hardly anything was tried: {interrupted:?}"
     );
 }

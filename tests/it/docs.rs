@@ -165,3 +165,24 @@ fn links_lead_somewhere() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// docs/TRUST.md says for each claim which test shows it: `path/of/file.rs::name`.
+#[test]
+fn tests_that_are_named_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/TRUST.md")).unwrap();
+    let mut named = 0;
+    let mut wrong = Vec::new();
+    for quoted in page.split('`').skip(1).step_by(2) {
+        let Some((file, name)) = quoted.split_once(".rs::") else {
+            continue;
+        };
+        named += 1;
+        let text = std::fs::read_to_string(root.join(format!("{file}.rs"))).unwrap_or_default();
+        if !text.contains(&format!("fn {name}(")) {
+            wrong.push(quoted);
+        }
+    }
+    assert!(named > 40, "{named} tests named");
+    assert!(wrong.is_empty(), "no such test: {wrong:#?}");
+}
