@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-use crate::project::{Project, files_below, is_root, skip};
+use crate::project::{Project, files_below, is_root, rounds, skip};
 
 #[test]
 fn what_is_no_file_is_no_output_and_stops_no_later_run() {
@@ -210,4 +210,107 @@ fn a_clock_that_goes_back_makes_nothing_wrong() {
     assert!(fs::metadata(project.path("evaluate.sh")).unwrap().mtime() < before.mtime());
     project.run_ok(&[]);
     assert!(project.executed().contains(&"evaluate".to_owned()));
+}
+
+/// The library that makes calls fail (`faults.c`), where there is a compiler.
+fn failing_calls() -> Option<std::path::PathBuf> {
+    let library = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/faults.c");
+    let built = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .args([library.as_os_str(), source.as_ref()])
+        .arg("-ldl")
+        .status();
+    built
+        .is_ok_and(|status| status.success())
+        .then_some(library)
+}
+
+/// EIO, ENOSPC, EDQUOT, EROFS: once, and from then on.
+const REFUSALS: [(&str, &str); 4] = [("5", "0"), ("28", "1"), ("122", "1"), ("30", "1")];
+
+/// Runs the fixture with the disk refusing at each of many moments, and looks at what is left.
+fn refused_at_any_moment(prepare: fn(&mut Project), args: &[&str], most: u32) {
+    let Some(library) = failing_calls() else {
+        return skip("calls that fail (no C compiler here)");
+    };
+    let reference = Project::fixture();
+    reference.run_ok(&[]);
+    let refuse = |project: &mut Project, at: u64, (with, on): (&str, &str)| {
+        let count = project.beside("count");
+        project.set_env("LD_PRELOAD", library.to_str().unwrap());
+        project.set_env("FAIL_COUNT", count.to_str().unwrap());
+        project.set_env("FAIL_AT", &at.to_string());
+        project.set_env("FAIL_WITH", with);
+        project.set_env("FAIL_ON", on);
+        let output = project.jalon(args);
+        project.set_env("LD_PRELOAD", "");
+        let counted = fs::read_to_string(count).unwrap_or_default();
+        (output, counted.trim().parse::<u64>().unwrap_or(0))
+    };
+    let mut project = Project::fixture();
+    prepare(&mut project);
+    let (_, calls) = refuse(&mut project, 0, REFUSALS[0]);
+    assert!(calls > 20, "only {calls} calls were seen");
+    let step = (calls / u64::from(most)).max(1);
+    let mut heard = 0;
+    for (turn, at) in (1..=calls).step_by(step as usize).enumerate() {
+        let refusal = REFUSALS[turn % REFUSALS.len()];
+        let mut project = Project::fixture();
+        prepare(&mut project);
+        let (output, _) = refuse(&mut project, at, refusal);
+        let what = format!("errno {} at call {at} of {calls}", refusal.0);
+        assert!(
+            matches!(output.code, 0 | 1 | 3 | 6),
+            "{what}: exit {}\n{output}",
+            output.code
+        );
+        assert!(!output.all().contains("panicked"), "{what}:\n{output}");
+        heard += u32::from(output.code != 0 || output.all().contains("os error"));
+        let run = project.run_ok(&[]);
+        for file in [
+            "data/clean.txt",
+            "models/a.txt",
+            "joined.txt",
+            "metrics.json",
+        ] {
+            assert_eq!(
+                project.read(file),
+                reference.read(file),
+                "{what}:\n{}",
+                run.output
+            );
+        }
+        project.jalon(&["cache", "verify"]).expect(0);
+        assert_eq!(project.run_ok(&[]).count("ran"), 0, "{what}");
+    }
+    assert!(heard > 0, "nothing that was refused was heard of");
+}
+
+#[test]
+fn a_disk_that_refuses_at_any_moment_of_a_run() {
+    refused_at_any_moment(|_| {}, &["run"], rounds(40));
+}
+
+#[test]
+fn a_disk_that_refuses_at_any_moment_of_a_restore() {
+    let ran = |project: &mut Project| {
+        project.run_ok(&[]);
+        for file in ["data", "models", "joined.txt", "metrics.json"] {
+            let path = project.path(file);
+            let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
+        }
+    };
+    refused_at_any_moment(ran, &["run"], rounds(20));
+}
+
+#[test]
+fn a_disk_that_refuses_at_any_moment_of_a_collection() {
+    let edited = |project: &mut Project| {
+        project.run_ok(&[]);
+        project.edit("evaluate.sh", "cat", "cat  ");
+        project.run_ok(&[]);
+        project.edit("evaluate.sh", "cat  ", "cat");
+    };
+    refused_at_any_moment(edited, &["gc", "--yes"], rounds(20));
 }

@@ -410,3 +410,69 @@ fn the_definition_places_the_store() {
     assert!(!files_below(&place).is_empty());
     assert!(!project.exists(".jalon/store"));
 }
+
+#[test]
+fn two_users_share_a_store_that_their_group_may_write() {
+    let what = "a store of two users (cannot become an ordinary user here)";
+    let mut first = Project::fixture().with_store();
+    if !is_root() || !as_ordinary_user(&mut first) {
+        return skip(what);
+    }
+    let second = first.copy();
+    let become_user = |project: &mut Project, user: &str| {
+        let (reuid, owner) = (format!("--reuid={user}"), format!("{user}:20001"));
+        for path in [
+            project.dir.clone(),
+            project.beside("home"),
+            project.beside("tmp"),
+        ] {
+            let chown = Command::new("chown")
+                .arg("-R")
+                .arg(&owner)
+                .arg(path)
+                .status();
+            assert!(chown.unwrap().success());
+        }
+        project.set_launcher(&[
+            "setpriv",
+            &reuid,
+            "--regid=20001",
+            "--clear-groups",
+            "sh",
+            "-c",
+            "umask 002; exec \"$@\"",
+            "umask",
+        ]);
+    };
+    let mut users = [first, second];
+    let store = users[0].beside("store");
+    std::fs::create_dir_all(&store).unwrap();
+    for (command, words) in [("chgrp", "20001"), ("chmod", "2775")] {
+        let changed = Command::new(command).arg(words).arg(&store).status();
+        assert!(changed.unwrap().success());
+    }
+    let log = users[0].beside("executed");
+    std::fs::write(&log, "").unwrap();
+    let mode = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode;
+    std::fs::set_permissions(&log, mode(0o666)).unwrap();
+    for user in &users {
+        std::fs::set_permissions(user.beside(""), mode(0o777)).unwrap();
+    }
+    become_user(&mut users[0], "20011");
+    become_user(&mut users[1], "20012");
+    let made = users[0].run_ok(&[]);
+    assert_eq!(made.count("ran"), 4, "{}", made.output);
+    // Each finds what the other made, adds to it, and may clear up after both.
+    let found = users[1].run_ok(&[]);
+    assert_eq!(found.count("hit"), 4, "{}", found.output);
+    users[1].edit("evaluate.sh", "cat", "cat  ");
+    users[1].run_ok(&[]);
+    users[0].edit("evaluate.sh", "cat", "cat  ");
+    let found = users[0].run_ok(&[]);
+    assert_eq!(found.count("ran"), 0, "{}", found.output);
+    users[0].jalon(&["gc", "--yes"]).expect(0);
+    users[1].jalon(&["gc", "--yes"]).expect(0);
+    users[1].jalon(&["cache", "verify"]).expect(0);
+    let again = users[0].run_ok(&[]);
+    assert_eq!(again.count("ran"), 0, "{}", again.output);
+}
