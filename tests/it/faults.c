@@ -1,6 +1,6 @@
 /* Makes one call that changes the disk fail, or that one and all after it: FAIL_AT counts them from 1, FAIL_WITH is the
- * errno, FAIL_ON=1 goes on failing. How many there were is written to FAIL_COUNT at the end. Preloaded into jalon by the
- * tests; what only reads, and what is no regular file, is left alone. */
+ * errno, FAIL_ON=1 goes on failing; with FAIL_READS=1 it is calls that read a file instead. How many there were is written to FAIL_COUNT at the end. Preloaded into jalon by the
+ * tests; what is no regular file is left alone. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 static atomic_long count;
 static long at;
-static int with, on;
+static int with, on, reads;
 
 static long number(const char *name) {
     const char *text = getenv(name);
@@ -26,6 +26,7 @@ __attribute__((constructor)) static void begin(void) {
     at = number("FAIL_AT");
     with = (int)number("FAIL_WITH");
     on = (int)number("FAIL_ON");
+    reads = (int)number("FAIL_READS");
 }
 
 __attribute__((destructor)) static void end(void) {
@@ -39,12 +40,16 @@ __attribute__((destructor)) static void end(void) {
     }
 }
 
-static int fails(void) {
+static int counts(void) {
     long now = atomic_fetch_add(&count, 1) + 1;
     if (at == 0 || (on ? now < at : now != at)) return 0;
     errno = with;
     return 1;
 }
+
+static int fails(void) { return !reads && counts(); }
+
+static int fails_to_read(void) { return reads && counts(); }
 
 static int is_file(int fd) {
     struct stat found;
@@ -66,6 +71,14 @@ ssize_t writev(int fd, const struct iovec *all, int n) {
 ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t from) {
     REAL(pwrite64);
     return is_file(fd) && fails() ? -1 : real(fd, bytes, length, from);
+}
+ssize_t read(int fd, void *bytes, size_t length) {
+    REAL(read);
+    return is_file(fd) && fails_to_read() ? -1 : real(fd, bytes, length);
+}
+ssize_t pread64(int fd, void *bytes, size_t length, off64_t from) {
+    REAL(pread64);
+    return is_file(fd) && fails_to_read() ? -1 : real(fd, bytes, length, from);
 }
 int fsync(int fd) {
     REAL(fsync);

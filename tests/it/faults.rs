@@ -230,7 +230,7 @@ fn failing_calls() -> Option<std::path::PathBuf> {
 const REFUSALS: [(&str, &str); 4] = [("5", "0"), ("28", "1"), ("122", "1"), ("30", "1")];
 
 /// Runs the fixture with the disk refusing at each of many moments, and looks at what is left.
-fn refused_at_any_moment(prepare: fn(&mut Project), args: &[&str], most: u32) {
+fn refused_at_any_moment(prepare: fn(&mut Project), args: &[&str], reads: &str, most: u32) {
     let Some(library) = failing_calls() else {
         return skip("calls that fail (no C compiler here)");
     };
@@ -243,6 +243,7 @@ fn refused_at_any_moment(prepare: fn(&mut Project), args: &[&str], most: u32) {
         project.set_env("FAIL_AT", &at.to_string());
         project.set_env("FAIL_WITH", with);
         project.set_env("FAIL_ON", on);
+        project.set_env("FAIL_READS", reads);
         let output = project.jalon(args);
         project.set_env("LD_PRELOAD", "");
         let counted = fs::read_to_string(count).unwrap_or_default();
@@ -289,19 +290,21 @@ fn refused_at_any_moment(prepare: fn(&mut Project), args: &[&str], most: u32) {
 
 #[test]
 fn a_disk_that_refuses_at_any_moment_of_a_run() {
-    refused_at_any_moment(|_| {}, &["run"], rounds(40));
+    refused_at_any_moment(|_| {}, &["run"], "0", rounds(40));
+}
+
+/// It ran, and what it made is gone but for the store.
+fn without_outputs(project: &mut Project) {
+    project.run_ok(&[]);
+    for file in ["data", "models", "joined.txt", "metrics.json"] {
+        let path = project.path(file);
+        let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
+    }
 }
 
 #[test]
 fn a_disk_that_refuses_at_any_moment_of_a_restore() {
-    let ran = |project: &mut Project| {
-        project.run_ok(&[]);
-        for file in ["data", "models", "joined.txt", "metrics.json"] {
-            let path = project.path(file);
-            let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
-        }
-    };
-    refused_at_any_moment(ran, &["run"], rounds(20));
+    refused_at_any_moment(without_outputs, &["run"], "0", rounds(20));
 }
 
 #[test]
@@ -312,5 +315,10 @@ fn a_disk_that_refuses_at_any_moment_of_a_collection() {
         project.run_ok(&[]);
         project.edit("evaluate.sh", "cat  ", "cat");
     };
-    refused_at_any_moment(edited, &["gc", "--yes"], rounds(20));
+    refused_at_any_moment(edited, &["gc", "--yes"], "0", rounds(20));
+}
+
+#[test]
+fn a_disk_that_cannot_be_read_at_any_moment() {
+    refused_at_any_moment(without_outputs, &["run"], "1", rounds(30));
 }
