@@ -32,6 +32,7 @@ mod matrix;
 mod names;
 mod output;
 mod plan;
+mod power;
 mod restore;
 mod reuse;
 mod schema;
