@@ -318,53 +318,108 @@ impl Disk {
     }
 }
 
-#[test]
-fn a_power_cut_at_any_moment_leaves_nothing_to_repair() {
+impl Disk {
+    /// What lies below a directory, all of it durable.
+    fn of(directory: &Path) -> Disk {
+        let mut disk = Disk::default();
+        let mut open = vec![directory.to_owned()];
+        while let Some(path) = open.pop() {
+            for entry in fs::read_dir(&path).unwrap() {
+                let path = entry.unwrap().path();
+                let name = if path.is_dir() {
+                    open.push(path.clone());
+                    Name::Directory
+                } else {
+                    let synced = fs::read(&path).unwrap();
+                    disk.files.push(File {
+                        synced,
+                        since: Vec::new(),
+                    });
+                    Name::File(disk.files.len() - 1)
+                };
+                disk.now.insert(path, name);
+            }
+        }
+        disk.synced = disk.now.clone();
+        disk
+    }
+}
+
+/// The fixture with a large blob and a directory besides.
+fn project() -> Project {
+    let project = Project::fixture();
+    // strace is in the way of our own observing.
+    let definition =
+        project
+            .read("jalon.toml")
+            .replacen("[defaults]", "[defaults]\nisolation = \"none\"", 1);
+    let large = r#"
+[node.large]
+cmd = "mkdir {{out.large}}; seq 20000 > {{out.large}}/seq; seq 9 > {{out.large}}/nine"
+out = { large = "large/" }
+"#;
+    project.write("jalon.toml", definition + large);
+    project
+}
+
+/// Records `verb` in a prepared project and cuts it off at many moments.
+fn cut_off(prepare: fn(&Project), verb: &[&str], turns: u32) {
     let strace = Command::new("strace").arg("-V").output();
     if !strace.is_ok_and(|output| output.status.success()) {
         return skip("power cuts (no strace here)");
     }
-    let mut project = Project::fixture();
-    // A large blob and a directory besides; strace is in the way of our own observing.
-    let definition = project.read("jalon.toml");
-    project.write(
-        "jalon.toml",
-        definition.replacen("[defaults]", "[defaults]\nisolation = \"none\"", 1)
-            + "\n[node.large]\ncmd = \"mkdir {{out.large}}; seq 20000 > {{out.large}}/seq; seq 9 > {{out.large}}/nine\"\nout = { large = \"large/\" }\n",
-    );
+    let mut project = project();
+    prepare(&project);
     let untouched = Project::new("");
     copy_tree(&project.dir, &untouched.dir);
+    let kept = project.dir.join(".jalon");
+    let before = || {
+        if kept.is_dir() {
+            Disk::of(&kept)
+        } else {
+            Disk::default()
+        }
+    };
+    let start = before();
     let recording = project.beside("recording");
     project.set_launcher(&[
-        "strace", "-f", "-y", "-xx", "-s", "10000000", "-e",
+        "strace",
+        "-f",
+        "-y",
+        "-xx",
+        "-s",
+        "10000000",
+        "-e",
         "trace=openat,open,write,pwrite64,ftruncate,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync,syncfs",
-        "-e", "signal=none", "-o", recording.to_str().unwrap(),
+        "-e",
+        "signal=none",
+        "-o",
+        recording.to_str().unwrap(),
     ]);
-    project.run_ok(&[]);
+    project.jalon(verb).expect(0);
     project.set_launcher(&[]);
-    let kept = project.dir.join(".jalon");
-    let mut ops = read(&fs::read_to_string(&recording).unwrap(), &kept);
-    // A second run on what the first left, with one node to do.
-    let first = ops.len();
-    assert!(first > 60, "only {first} calls were recorded");
+    let ops = read(&fs::read_to_string(&recording).unwrap(), &kept);
     let syncs = ops
         .iter()
         .filter(|op| matches!(op, Op::Sync { .. } | Op::SyncAll))
         .count();
-    assert!(syncs > 3, "only {syncs} syncs were recorded");
-
-    // The recording tells all of it: replayed to its end, nothing runs.
-    let replayed = |ops: &[Op], random: &mut dyn FnMut(u64) -> u64| {
-        let mut other = Project::new("");
-        copy_tree(&untouched.dir, &other.dir);
-        let log = other.beside("executed");
-        other.set_env("LOG", log.to_str().unwrap());
-        let mut disk = Disk::default();
-        ops.iter().for_each(|op| disk.perform(op));
-        fs::create_dir_all(other.dir.join(".jalon")).unwrap();
-        disk.cut(&kept, &other.dir.join(".jalon"), random);
-        other
+    if verb[0] == "gc" {
+        let removed = ops
+            .iter()
+            .filter(|op| matches!(op, Op::Remove { .. }))
+            .count();
+        assert!(removed > 3, "{removed} removed: nothing was collected");
+    }
+    assert!(
+        ops.len() > 10 && syncs > 0,
+        "{} calls, {syncs} syncs",
+        ops.len()
+    );
+    let expected = {
+        project.run_ok(&[]);
+        FILES.map(|file| project.read(file))
     };
+
     let mut state = 0x1234_5678_9abc_def1_u64;
     let mut random = |below: u64| {
         state ^= state << 13;
@@ -372,42 +427,74 @@ fn a_power_cut_at_any_moment_leaves_nothing_to_repair() {
         state ^= state << 17;
         state % below
     };
-    for turn in 0..rounds(60) {
-        // The end itself, often: what a run that ended said it kept must be there.
+    for turn in 0..turns {
+        // The end itself, often: what was said to be kept must be there.
         let upto = match turn % 4 {
-            0 => first,
-            _ => random(first as u64 + 1) as usize,
+            0 => ops.len(),
+            _ => random(ops.len() as u64 + 1) as usize,
         };
-        let other = replayed(&ops[..upto], &mut random);
-        let what = format!("turn {turn}: {upto} of {first} calls");
+        let what = format!("{verb:?}, turn {turn}: {upto} of {} calls", ops.len());
+        let mut other = Project::new("");
+        copy_tree(&untouched.dir, &other.dir);
+        let log = other.beside("executed");
+        other.set_env("LOG", log.to_str().unwrap());
+        let mut disk = Disk {
+            files: start.files.clone(),
+            now: start.now.clone(),
+            synced: start.synced.clone(),
+            since: Vec::new(),
+        };
+        ops[..upto].iter().for_each(|op| disk.perform(op));
+        fs::create_dir_all(other.dir.join(".jalon")).unwrap();
+        disk.cut(&kept, &other.dir.join(".jalon"), &mut random);
+
         let run = other.run_ok(&[]);
-        if upto == first {
-            assert_eq!(
-                run.count("hit"),
-                5,
-                "{what}: a result that was kept is lost\n{}",
-                run.output
-            );
+        if upto == ops.len() {
+            let hits = run.count("hit");
+            assert_eq!(hits, 5, "{what}: what was kept is lost\n{}", run.output);
         }
-        for file in [
-            "data/clean.txt",
-            "models/a.txt",
-            "joined.txt",
-            "metrics.json",
-            "large/seq",
-        ] {
-            assert_eq!(
-                other.read(file),
-                project.read(file),
-                "{what}\n{}",
-                run.output
-            );
-        }
+        let found = FILES.map(|file| other.read(file));
+        assert_eq!(found, expected, "{what}\n{}", run.output);
         // What is damaged is found by the first, and gone for the second.
         other.jalon(&["cache", "verify"]);
         other.jalon(&["cache", "verify"]).expect(0);
         let again = other.run_ok(&[]);
         assert_eq!(again.count("ran"), 0, "{what}\n{}", again.output);
     }
-    ops.clear();
+}
+
+/// What the nodes make.
+const FILES: [&str; 5] = [
+    "data/clean.txt",
+    "models/a.txt",
+    "joined.txt",
+    "metrics.json",
+    "large/seq",
+];
+
+#[test]
+fn a_power_cut_at_any_moment_of_a_run() {
+    cut_off(|_| {}, &["run"], rounds(40));
+}
+
+#[test]
+fn a_power_cut_at_any_moment_of_a_run_after_another() {
+    let before = |project: &Project| {
+        project.run_ok(&[]);
+        project.edit("evaluate.sh", "cat", "cat  ");
+    };
+    cut_off(before, &["run"], rounds(20));
+}
+
+#[test]
+fn a_power_cut_at_any_moment_of_a_collection() {
+    let before = |project: &Project| {
+        project.run_ok(&[]);
+        project.write("raw.txt", "something else\n");
+        project.run_ok(&[]);
+        fs::remove_dir_all(project.path(".jalon/store/traces")).unwrap();
+        fs::create_dir(project.path(".jalon/store/traces")).unwrap();
+        project.run_ok(&["--force", "clean"]);
+    };
+    cut_off(before, &["gc", "--yes"], rounds(20));
 }
