@@ -322,3 +322,49 @@ fn a_disk_that_refuses_at_any_moment_of_a_collection() {
 fn a_disk_that_cannot_be_read_at_any_moment() {
     refused_at_any_moment(without_outputs, &["run"], "1", rounds(30));
 }
+
+#[test]
+fn a_rename_or_a_directory_that_is_refused() {
+    let strace = std::process::Command::new("strace").arg("-V").output();
+    if !strace.is_ok_and(|output| output.status.success()) {
+        return skip("calls that fail behind the C library (no strace here)");
+    }
+    let reference = Project::fixture();
+    reference.run_ok(&[]);
+    let mut refused = 0;
+    // EXDEV: what should be one file system is two.
+    for (calls, error) in [
+        ("renameat,rename,renameat2", "EIO"),
+        ("renameat,rename,renameat2", "EXDEV"),
+        ("mkdir,mkdirat", "ENOSPC"),
+        ("syncfs,fsync,fdatasync", "EIO"),
+        ("linkat,link", "EPERM"),
+    ] {
+        for when in ["1", "2", "3", "4", "5+"] {
+            let what = format!("{error} for {calls}, {when}");
+            let mut project = Project::fixture();
+            let definition = project.read("jalon.toml");
+            // strace is in the way of our own observing.
+            let untraced = "[defaults]\nisolation = \"none\"";
+            project.write("jalon.toml", definition.replacen("[defaults]", untraced, 1));
+            let inject = format!("inject={calls}:error={error}:when={when}");
+            let trace = format!("trace={calls}");
+            let log = project.beside("strace");
+            let log = log.to_str().unwrap();
+            project.set_launcher(&["strace", "-f", "-o", log, "-e", &trace, "-e", &inject]);
+            let output = project.jalon(&["run"]);
+            project.set_launcher(&[]);
+            refused += u32::from(output.code != 0);
+            assert!(matches!(output.code, 0 | 1 | 6), "{what}:\n{output}");
+            assert!(!output.all().contains("panicked"), "{what}:\n{output}");
+            let run = project.run_ok(&[]);
+            for file in ["data/clean.txt", "models/a.txt", "joined.txt"] {
+                let found = project.read(file);
+                assert_eq!(found, reference.read(file), "{what}:\n{}", run.output);
+            }
+            project.jalon(&["cache", "verify"]).expect(0);
+            assert_eq!(project.run_ok(&[]).count("ran"), 0, "{what}");
+        }
+    }
+    assert!(refused > 3, "only {refused} runs met a refusal");
+}

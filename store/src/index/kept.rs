@@ -5,11 +5,12 @@
 //! end. Value: check (8 bytes), then for each file its name's length (4, little-endian), name, size (8),
 //! mtime (16), ctime (16), inode (8), device (8), digest (32).
 
+use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, Once, PoisonError, RwLock};
 
 use rustc_hash::FxHashMap;
 
@@ -209,9 +210,26 @@ fn database_again(directory: &Path) -> Result<sled::Db, String> {
     })
 }
 
-/// sled panics on some damaged files; a cache must never end the process.
+thread_local! {
+    /// Whether this thread is inside sled.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// sled panics on some damaged files, and where the disk refuses; a cache must never end the process, nor be heard of.
 fn guard<T>(work: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(work)).ok()
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let others = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !GUARDED.get() {
+                others(panic);
+            }
+        }));
+    });
+    GUARDED.set(true);
+    let done = catch_unwind(AssertUnwindSafe(work)).ok();
+    GUARDED.set(false);
+    done
 }
 
 fn encode(files: &Files) -> Vec<u8> {

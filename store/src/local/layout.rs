@@ -122,6 +122,8 @@ impl Layout {
                 return Err(OpenError::NotAStore(self.root.clone()));
             }
             atomic::write(&self.root, &self.format(), FORMAT.as_bytes())?;
+            // Or a power cut could leave what comes next without it, and that is no store.
+            atomic::sync_directory(&self.root)?;
         }
         for directory in [
             self.blobs(),
