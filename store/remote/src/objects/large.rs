@@ -42,6 +42,7 @@ impl<W: Wire> Objects<W> {
         into: &Arc<LocalStore>,
         flow: &Flow,
     ) -> Result<Came, Fault> {
+        let _large = self.large.acquire().await.map_err(Fault::here)?;
         let mut end = 0;
         let had = incoming.len();
         let mut rest = Vec::new();
@@ -119,6 +120,7 @@ impl<W: Wire> Objects<W> {
         from: &Arc<LocalStore>,
         flow: &Flow,
     ) -> Result<Vec<u8>, Fault> {
+        let _large = self.large.acquire().await.map_err(Fault::here)?;
         let path = from.blob_file(digest).ok_or_else(|| gone(digest))?;
         let (name, store) = (*digest, from.clone());
         let (give, take) = tokio::sync::mpsc::channel(AHEAD);

@@ -31,12 +31,17 @@ const WIDTH: usize = 32;
 /// Uploads at once.
 const UPLOADS: usize = 16;
 
+/// Large blobs at once.
+const LARGE: usize = 4;
+
 /// How often the rest of a blob is asked for after a transfer broke off.
 const RESUMES: u32 = 4;
 
 /// See the module.
 pub(crate) struct Objects<W> {
     wire: W,
+    /// Large blobs under way at once: of each some pieces wait in memory.
+    large: Semaphore,
     /// Pieces under way at once, of all blobs together: each is in memory.
     turns: Semaphore,
     /// Pieces that were not what their names say, or were not there: to be sent again whatever the remote says.
@@ -62,6 +67,7 @@ impl<W: Wire> Objects<W> {
     pub(crate) fn new(wire: W) -> Objects<W> {
         Objects {
             wire,
+            large: Semaphore::new(LARGE),
             turns: Semaphore::new(WIDTH),
             spoilt: Mutex::default(),
         }
