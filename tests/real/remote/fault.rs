@@ -23,6 +23,8 @@ pub enum Mode {
     CutOnce,
     /// It takes the half of a blob that is put, and closes.
     CutPut,
+    /// It does not say how long its answers are.
+    Unsaid,
     /// So many milliseconds before each answer.
     Late(u64),
     /// It says that the first so many requests came at a bad time.
@@ -187,7 +189,15 @@ fn serve(
         cuts.fetch_add(1, Ordering::SeqCst);
         rest.truncate(rest.len() / 2);
     }
-    client.write_all(head_text.as_bytes())?;
+    let said = match mode() {
+        Mode::Unsaid if !is_put => {
+            let is_length = |line: &str| line.to_ascii_lowercase().starts_with("content-length:");
+            let lines = head_text.split_inclusive("\r\n");
+            lines.filter(|line| !is_length(line)).collect()
+        }
+        _ => head_text,
+    };
+    client.write_all(said.as_bytes())?;
     client.write_all(&rest)?;
     client.shutdown(Shutdown::Both)
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::fault::{Fault, Mode};
 use crate::project::{Project, files_below};
 use crate::servers::Server;
 
@@ -93,6 +94,21 @@ fn of_a_change_only_little_moves_through_s3() {
     if let Some(s3) = Server::s3() {
         of_a_change_only_little_moves(&s3);
     }
+}
+
+#[test]
+fn a_server_that_says_no_lengths_gives_them_all_the_same() {
+    let Some(nginx) = Server::nginx() else { return };
+    let writer = project(&nginx, "");
+    writer.run_ok(&[]);
+    let fault = Fault::before(&nginx.url, Mode::Unsaid);
+    let reader = project(&nginx, "");
+    reader.edit("jalon.toml", &nginx.url, &fault.url);
+    let run = reader.run_ok(&[]);
+    assert_eq!(run.count("fetched"), 1, "{}", run.output);
+    assert!(run.notices().is_empty(), "{}", run.output);
+    let made = fs::read(writer.path("large.bin")).unwrap();
+    assert!(fs::read(reader.path("large.bin")).unwrap() == made);
 }
 
 /// What lies in `cas`, the longest first: the pieces, then the list.

@@ -18,7 +18,7 @@ use crate::flow::Flow;
 use crate::pack;
 use crate::pieces::{self, Piece};
 use crate::tier::{Gone, Item, lock};
-use crate::wire::{Source, Wire};
+use crate::wire::{Reply, Source, Wire};
 
 /// Pieces of one blob that are in memory ahead of the one that is written, or sent.
 const AHEAD: usize = 8;
@@ -30,6 +30,25 @@ struct Part {
     skip: usize,
     /// Bytes that it took.
     cost: u64,
+}
+
+/// What an object under a large blob's name holds.
+pub(super) enum Holds {
+    Pieces(Vec<Piece>),
+    /// The bytes themselves, packed or not.
+    Bytes(Reply),
+    /// A list that is none, or another blob's.
+    Nonsense,
+}
+
+/// Looks at how an object begins, and reads it where it is a list.
+pub(super) async fn holds(mut reply: Reply, size: u64, flow: &Flow) -> Result<Holds, Fault> {
+    if !pieces::is_list(&reply.first(flow).await?) {
+        return Ok(Holds::Bytes(reply));
+    }
+    let list = reply.whole(pieces::longest(size), flow).await?;
+    let list = list.and_then(|list| pieces::decode(&list, size));
+    Ok(list.map_or(Holds::Nonsense, Holds::Pieces))
 }
 
 impl<W: Wire> Objects<W> {
@@ -174,22 +193,21 @@ impl<W: Wire> Objects<W> {
         Ok(found.is_some_and(|known| known.is_none_or(|known| known <= u64::from(length))))
     }
 
-    /// Whether a blob that lies there in pieces lies there with all of them.
+    /// Whether a blob of which something lies there lies there with all of its pieces, if it is in pieces.
     pub(super) async fn has_pieces(&self, item: &Item, size: u64) -> Result<bool, Fault> {
-        let item_is = self.wire.length(&cas(item)).await?;
-        if item_is
-            .flatten()
-            .is_none_or(|length| length > pieces::longest(size))
-        {
-            return Ok(item_is.is_some());
-        }
-        let flow = Flow::default();
-        let object = self.whole(item, pieces::longest(size), &flow).await?;
-        let Some(object) = object.filter(|it| pieces::is_list(it)) else {
-            return Ok(true);
-        };
-        let Some(list) = pieces::decode(&object, size) else {
+        let Some(reply) = self.wire.get(&cas(item), 0).await? else {
             return Ok(false);
+        };
+        if reply
+            .total
+            .is_some_and(|total| total > pieces::longest(size))
+        {
+            return Ok(true);
+        }
+        let list = match holds(reply, size, &Flow::default()).await? {
+            Holds::Bytes(_) => return Ok(true),
+            Holds::Nonsense => return Ok(false),
+            Holds::Pieces(list) => list,
         };
         let each = list.into_iter().map(|(piece, length)| async move {
             let _turn = self.turns.acquire().await.map_err(Fault::here)?;

@@ -24,6 +24,7 @@ use crate::pack::{self, Unpacker};
 use crate::pieces;
 use crate::tier::{Gone, Item, MOST_RECORD, MOST_TREE, Tier};
 use crate::wire::{Reply, Source, Wire};
+use large::{Holds, holds};
 
 /// Requests at once.
 const WIDTH: usize = 32;
@@ -117,38 +118,42 @@ impl<W: Wire> Objects<W> {
         loop {
             let from = incoming.len();
             let reply = self.wire.get(&cas(item), from).await?;
-            let Some(reply) = reply else {
+            let Some(mut reply) = reply else {
                 return Ok(Came::Gone(Gone::Absent));
             };
+            let is_short = reply.total.is_some_and(|total| total < size);
+            if is_short && reply.from > 0 {
+                // The rest of it tells nothing without its beginning.
+                let Some(whole) = self.wire.get(&cas(item), 0).await? else {
+                    return Ok(Came::Gone(Gone::Absent));
+                };
+                reply = whole;
+            }
+            // Some servers do not say how long an object is.
+            let may_be_list = size >= pieces::CUT && (is_short || reply.total.is_none());
+            if may_be_list && reply.from == 0 {
+                match holds(reply, size, flow).await {
+                    Ok(Holds::Bytes(same)) => reply = same,
+                    Ok(Holds::Pieces(list)) => {
+                        return self.take_pieces(digest, list, incoming, into, flow).await;
+                    }
+                    Ok(Holds::Nonsense) => return Ok(Came::Gone(Gone::Damaged)),
+                    Err(_) if again < RESUMES && !flow.is_stopped() => {
+                        again += 1;
+                        continue;
+                    }
+                    Err(fault) => return Err(fault),
+                }
+            }
             if reply.from != from {
                 incoming.restart().map_err(Fault::here)?;
             }
-            let is_plain = reply.total.is_none_or(|total| total == size);
-            let came = if is_plain {
-                take_plain(reply, incoming, flow).await?
-            } else if reply.total.is_none_or(|total| total >= size) {
-                return Ok(Came::Gone(Gone::Damaged));
-            } else {
-                // The rest of it tells nothing without its beginning.
-                let reply = match from {
-                    0 => Some(reply),
-                    _ => self.wire.get(&cas(item), 0).await?,
-                };
-                let Some(mut reply) = reply else {
-                    return Ok(Came::Gone(Gone::Absent));
-                };
-                let first = reply.first(flow).await?;
-                if pieces::is_list(&first) {
-                    let list = reply.whole(pieces::longest(size), flow).await?;
-                    let Some(list) = list.and_then(|list| pieces::decode(&list, size)) else {
-                        return Ok(Came::Gone(Gone::Damaged));
-                    };
-                    return self.take_pieces(digest, list, incoming, into, flow).await;
-                }
-                if from > 0 {
-                    incoming.restart().map_err(Fault::here)?;
-                }
+            let came = if is_short {
                 take_packed(reply, incoming, flow).await?
+            } else if reply.total.is_none_or(|total| total == size) {
+                take_plain(reply, incoming, flow).await?
+            } else {
+                return Ok(Came::Gone(Gone::Damaged));
             };
             match came {
                 Taken::Whole(done) => {
@@ -343,14 +348,22 @@ impl<W: Wire> Tier for Objects<W> {
 
     async fn lacking(&self, items: &[Item], owner: Option<&[u8; 32]>) -> Result<Vec<Item>, Fault> {
         let mut lacking = self.missing(items, owner).await?;
-        for item in items {
-            if let Item::Blob(_, size) = item
-                && *size >= pieces::CUT
-                && !lacking.contains(item)
-                && !self.has_pieces(item, *size).await?
-            {
-                lacking.push(*item);
+        let missing: FxHashSet<Item> = lacking.iter().copied().collect();
+        let large = items.iter().copied().filter_map(|item| match item {
+            Item::Blob(_, size) if size >= pieces::CUT && !missing.contains(&item) => {
+                Some((item, size))
             }
+            _ => None,
+        });
+        let asked: Vec<_> = large
+            .map(|(item, size)| async move {
+                let there = self.has_pieces(&item, size).await?;
+                Ok::<_, Fault>((!there).then_some(item))
+            })
+            .collect();
+        let mut answers = futures_util::stream::iter(asked).buffer_unordered(WIDTH);
+        while let Some(answer) = answers.next().await {
+            lacking.extend(answer?);
         }
         Ok(lacking)
     }
