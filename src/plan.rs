@@ -4,9 +4,10 @@
 //! may spare it), never "unchanged". Reads the store and the project; changes nothing.
 
 mod far;
+pub mod held;
+mod notices;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use jalon_conf::pipeline::{ArtifactId, Command, Keep, NodeId};
 use jalon_store::LocalStore;
@@ -15,13 +16,13 @@ use jalon_store::digest::ActionKey;
 use jalon_store::error::ReadError;
 use rayon::prelude::*;
 
-use crate::event::Notice;
+use self::held::{Held, Ledger};
+pub use self::notices::{SILENT, notices};
 use crate::explain::{self, Difference};
 use crate::graph::{Graph, Selection};
 use crate::history::{Earlier, History, Unkept};
 use crate::judge::{Judge, Judged, Values, is_cached};
-use crate::schedule::{Schedule, Step};
-use crate::stand_in;
+use crate::schedule::{Schedule, Stance, Step};
 use crate::verdict::{Reason, Verdict};
 use crate::workspace::Workspace;
 
@@ -46,6 +47,8 @@ pub struct Inputs<'a> {
     pub workspace: &'a Workspace,
     /// Earlier runs, for reasons.
     pub history: &'a History<'a>,
+    /// What an earlier run left at rest, where nothing has changed since but what nodes declare to read.
+    pub ledger: Option<&'a Ledger>,
 }
 
 impl<'a> Inputs<'a> {
@@ -64,8 +67,15 @@ impl<'a> Inputs<'a> {
             store: judge.sight.store,
             workspace: judge.sight.workspace,
             history,
+            ledger: None,
             judge,
         }
+    }
+
+    /// The same, with what need not be judged again as long as it stands.
+    #[must_use]
+    pub fn with(self, ledger: Option<&'a Ledger>) -> Inputs<'a> {
+        Inputs { ledger, ..self }
     }
 }
 
@@ -76,8 +86,10 @@ pub struct Plan {
     pub verdicts: Vec<Verdict>,
     /// Why, for what is not a hit.
     pub reasons: Vec<Option<Reason>>,
-    /// What is known, where all inputs have values.
+    /// What is known, where all inputs have values and it had to be found out.
     pub judged: Vec<Option<Judged>>,
+    /// What is known without judging; these are hits.
+    pub held: Vec<Option<Held>>,
     /// By artifact: its content, where it is known.
     pub contents: Vec<Option<Content>>,
     /// The hits, in the order in which they were judged.
@@ -87,6 +99,31 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// By artifact: what is known before anything is judged.
+    pub fn known(&self, inputs: &Inputs<'_>) -> Vec<Option<Content>> {
+        let mut known = inputs.sources.to_vec();
+        let nodes = (0..self.held.len() as u32).map(NodeId).zip(&self.held);
+        for (node, held) in nodes {
+            let outputs = held.iter().flat_map(|held| &held.outputs);
+            for (artifact, output) in inputs.graph.makes(node).zip(outputs) {
+                known[artifact.0 as usize] = Some(*output);
+            }
+        }
+        known
+    }
+
+    /// By node: how it enters the schedule.
+    pub fn stances(&self, selected: &[bool]) -> Vec<Stance> {
+        let nodes = selected.iter().zip(&self.held);
+        nodes
+            .map(|(&selected, held)| match (selected, held) {
+                (false, _) => Stance::Unselected,
+                (true, None) => Stance::Open,
+                (true, Some(_)) => Stance::Held,
+            })
+            .collect()
+    }
+
     /// How many nodes have this verdict.
     pub fn count(&self, verdict: Verdict) -> u64 {
         self.verdicts.iter().filter(|&&one| one == verdict).count() as u64
@@ -103,21 +140,25 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
         verdicts: vec![Verdict::NotNeeded; graph.len()],
         reasons: vec![None; graph.len()],
         judged: vec![None; graph.len()],
+        held: held::of(inputs),
         contents: Vec::new(),
         hits: Vec::new(),
         nothing_known: inputs.judge.sight.remotes.is_none()
             && inputs.history.is_empty()
             && inputs.store.stats()?.records == 0,
     };
-    let values = inputs
-        .sources
-        .iter()
-        .map(|source| source.map(Some))
-        .collect();
-    let mut ahead = ahead(inputs);
+    for &node in graph.order() {
+        if plan.held[node.0 as usize].is_some() {
+            plan.verdicts[node.0 as usize] = Verdict::Hit;
+            plan.hits.push(node);
+        }
+    }
+    let known = plan.known(inputs);
+    let values = known.iter().map(|value| value.map(Some)).collect();
+    let mut ahead = ahead(inputs, &plan.held, known);
     far::ask_for_targets(inputs, &ahead);
     let mut schedule: Schedule<'_, Option<Content>> =
-        Schedule::new(graph, &inputs.selection.selected, values);
+        Schedule::new(graph, &plan.stances(&inputs.selection.selected), values);
     while let Some(step) = schedule.next(u32::MAX, |_| true) {
         match step {
             Step::Judge(node) => {
@@ -132,6 +173,11 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
                     let needed = known_and_gone(inputs, &schedule, &reads);
                     if !needed.is_empty() && schedule.missing(node, &needed).is_none() {
                         continue;
+                    }
+                    // One that was held was not judged at all.
+                    if plan.judged[node.0 as usize].is_none() {
+                        let judged = judge_now(inputs, &schedule, node, &reads)?;
+                        plan.judged[node.0 as usize] = judged;
                     }
                     plan.verdicts[node.0 as usize] = Verdict::Run;
                     let what = gone_output(inputs, &plan, node);
@@ -170,15 +216,17 @@ impl Ahead {
 
 /// By node: what judging comes to if everything before it hits, found out level by level on all processors. The
 /// schedule decides what becomes of it; what is judged in vain would have been judged there.
-fn ahead(inputs: &Inputs<'_>) -> Vec<Option<Ahead>> {
+fn ahead(
+    inputs: &Inputs<'_>,
+    held: &[Option<Held>],
+    mut values: Vec<Option<Content>>,
+) -> Vec<Option<Ahead>> {
     let (graph, judge) = (inputs.graph, &inputs.judge);
-    let mut values = inputs.sources.to_vec();
     let mut ahead: Vec<Option<Ahead>> = (0..graph.len()).map(|_| None).collect();
-    let selected = graph
-        .order()
-        .iter()
-        .copied()
-        .filter(|node| inputs.selection.selected[node.0 as usize]);
+    let selected = graph.order().iter().copied().filter(|node| {
+        let at = node.0 as usize;
+        inputs.selection.selected[at] && held[at].is_none()
+    });
     let mut levels: Vec<Vec<NodeId>> = Vec::new();
     for node in selected {
         let depth = graph.depth(node) as usize;
@@ -234,6 +282,22 @@ fn judge_ahead(
         asked,
         judged,
     })
+}
+
+/// Judges a node whose inputs are known by now; nothing if they are not.
+fn judge_now(
+    inputs: &Inputs<'_>,
+    schedule: &Schedule<'_, Option<Content>>,
+    node: NodeId,
+    reads: &[ArtifactId],
+) -> Result<Option<Judged>, ReadError> {
+    let value = |artifact: ArtifactId| schedule.value(artifact).copied().flatten();
+    let known: Option<Vec<Content>> = reads.iter().map(|&read| value(read)).collect();
+    let Some(known) = known else {
+        return Ok(None);
+    };
+    let known: Vec<&Content> = known.iter().collect();
+    inputs.judge.judge(node, &known, &value).map(Some)
 }
 
 fn judge(
@@ -330,78 +394,6 @@ pub fn out_of_reach(graph: &Graph, plan: &Plan) -> Vec<(NodeId, ArtifactId)> {
     missed
         .filter_map(|id| Some((id, graph.makes(id).next()?)))
         .collect()
-}
-
-/// Says that nobody is told of a run, because no Python starts.
-pub const SILENT: &str = "hooks-not-called";
-
-/// What is to be said of a plan besides: what cannot be known, and who is not told.
-pub fn notices(graph: &Graph, plan: &Plan, store: &LocalStore) -> Vec<Notice> {
-    let notice = |code: &str, text: String| Notice {
-        code: code.to_owned(),
-        text,
-    };
-    let mut unknown: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (node, verdict) in graph.pipeline().nodes.iter().zip(&plan.verdicts) {
-        if let (Command::Task(task), true) = (&node.command, *verdict != Verdict::NotNeeded) {
-            for why in &task.unknown {
-                unknown.entry(why).or_default().push(node.name.to_string());
-            }
-        }
-    }
-    let mut all: Vec<Notice> = unknown
-        .into_iter()
-        .map(|(why, nodes)| {
-            let verb = if nodes.len() == 1 { "runs" } else { "run" };
-            let text = format!("{why}, so {} {verb} each time", nodes.join(", "));
-            notice("unknown", text)
-        })
-        .collect();
-    let is_due = |verdict: &Verdict| matches!(verdict, Verdict::Run | Verdict::Maybe);
-    let mut readers: BTreeMap<ArtifactId, Vec<String>> = BTreeMap::new();
-    for (at, _) in plan
-        .verdicts
-        .iter()
-        .enumerate()
-        .filter(|(_, it)| is_due(it))
-    {
-        let id = NodeId(at as u32);
-        for read in graph.reads(id).filter(|read| graph.artifact(*read).private) {
-            let names = readers.entry(read).or_default();
-            names.push(graph.node(id).name.to_string());
-        }
-    }
-    for (id, names) in readers {
-        let artifact = graph.artifact(id);
-        let (Some(maker), Some(content)) = (artifact.producer, &plan.contents[id.0 as usize])
-        else {
-            continue;
-        };
-        if !stand_in::is_one(store, content) {
-            continue;
-        }
-        let each = match names.len() {
-            1 => "has",
-            _ => "each have",
-        };
-        let text = format!(
-            "{} lives in memory only: {} {each} {} run again in their own process",
-            artifact.name,
-            names.join(", "),
-            graph.node(maker).name
-        );
-        all.push(notice("in-memory-only", text));
-    }
-    let loaded = &graph.pipeline().loaded;
-    let works = plan.count(Verdict::Run) + plan.count(Verdict::Maybe) > 0;
-    if !works && !loaded.hooks_on_hit && !loaded.run_hooks.is_empty() {
-        let text = format!(
-            "nothing has to run, so the hooks of the run ({}) are not called; --with-hooks calls them",
-            loaded.run_hooks.join(", ")
-        );
-        all.push(notice(SILENT, text));
-    }
-    all
 }
 
 /// The reason for which a node runs whatever is known of it.

@@ -26,6 +26,17 @@ pub enum Step {
     Start(NodeId),
 }
 
+/// How a node enters the schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stance {
+    /// Outside the selection.
+    Unselected,
+    /// To be judged.
+    Open,
+    /// A hit from the start: its outputs have values, and so is everything before it that is selected.
+    Held,
+}
+
 /// Where a node stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -83,19 +94,19 @@ pub struct Schedule<'g, V> {
 }
 
 impl<'g, V: Clone + Eq> Schedule<'g, V> {
-    /// `values` holds a value for every source that a selected node reads.
-    pub fn new(graph: &'g Graph, selected: &[bool], values: Vec<Option<V>>) -> Self {
+    /// `values` holds a value for every source that a selected node reads, and for the outputs of held nodes.
+    pub fn new(graph: &'g Graph, stances: &[Stance], values: Vec<Option<V>>) -> Self {
         let mut rank = vec![0; graph.len()];
         for (position, node) in graph.order().iter().enumerate() {
             rank[node.0 as usize] = position as u32;
         }
-        let mut cells: Vec<Cell> = selected
+        let mut cells: Vec<Cell> = stances
             .iter()
-            .map(|&selected| Cell {
-                state: if selected {
-                    State::Waiting
-                } else {
-                    State::Unselected
+            .map(|stance| Cell {
+                state: match stance {
+                    Stance::Unselected => State::Unselected,
+                    Stance::Open => State::Waiting,
+                    Stance::Held => State::Hit,
                 },
                 waiting: 0,
                 dirty: false,
@@ -105,10 +116,10 @@ impl<'g, V: Clone + Eq> Schedule<'g, V> {
             .collect();
         let mut judge = BTreeSet::new();
         for &node in graph.order() {
-            if selected[node.0 as usize] {
+            if stances[node.0 as usize] == Stance::Open {
                 let waiting = graph
                     .before(node)
-                    .filter(|(before, _)| selected[before.0 as usize])
+                    .filter(|(before, _)| stances[before.0 as usize] == Stance::Open)
                     .count();
                 cells[node.0 as usize].waiting = waiting as u32;
                 if waiting == 0 {

@@ -23,7 +23,18 @@ pub const TYPE: u32 = 0o170_000;
 
 /// A path's bytes, and how it was looked at: two looks of one kind must find the same. (To hash a path is to take it
 /// apart.)
-type Look = (Box<[u8]>, u8);
+type Way = (Box<[u8]>, u8);
+
+/// A look that a decision rested on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Where, absolute.
+    pub path: PathBuf,
+    /// What was found.
+    pub sight: Sight,
+    /// Nobody looked there but for what a node declares to read: a source, or a file of its code.
+    pub declared: bool,
+}
 
 /// What was looked at.
 #[derive(Debug, Default)]
@@ -41,7 +52,8 @@ struct State {
 
 #[derive(Debug, Default)]
 struct Seen {
-    sights: FxHashMap<Look, Sight>,
+    /// See [`Look`].
+    sights: FxHashMap<Way, (Sight, bool)>,
     /// Two looks found different things, or one could not tell what it found.
     unclear: bool,
 }
@@ -68,29 +80,51 @@ impl Witnesses {
 
     /// Records a look.
     pub fn saw(&self, path: &Path, sight: Sight) {
+        self.saw_as(path, sight, false);
+    }
+
+    fn saw_as(&self, path: &Path, sight: Sight, declared: bool) {
         if self.off {
             return;
         }
-        let look = (path.as_os_str().as_bytes().into(), way(&sight));
         let mut state = self.lock();
         let State {
             before,
             after,
             marked,
         } = &mut *state;
-        let into = if *marked { &mut *after } else { &mut *before };
         if sight == Sight::Unclear {
+            let into = if *marked { after } else { before };
             into.unclear = true;
             return;
         }
-        let earlier = into.sights.get(&look).copied();
-        let earlier =
-            earlier.or_else(|| marked.then(|| before.sights.get(&look).copied()).flatten());
+        let way = (path.as_os_str().as_bytes().into(), way(&sight));
+        let agrees = match (before.sights.get_mut(&way), *marked) {
+            (Some(earlier), _) => Some(again(earlier, &sight, declared)),
+            (None, true) => after
+                .sights
+                .get_mut(&way)
+                .map(|earlier| again(earlier, &sight, declared)),
+            (None, false) => None,
+        };
         let into = if *marked { after } else { before };
-        match earlier {
-            None => drop(into.sights.insert(look, sight)),
-            // The first look is the one that was decided by.
-            Some(earlier) => into.unclear |= !agree(&earlier, &sight),
+        match agrees {
+            None => drop(into.sights.insert(way, (sight, declared))),
+            Some(agrees) => into.unclear |= !agrees,
+        }
+    }
+
+    /// Takes over what an earlier run looked at and found unchanged, where nobody has looked since.
+    pub fn adopt(&self, looks: Vec<Look>) {
+        let mut state = self.lock();
+        for look in looks {
+            let way = (look.path.as_os_str().as_bytes().into(), way(&look.sight));
+            let State { before, after, .. } = &mut *state;
+            let known = before.sights.get_mut(&way);
+            match known.or_else(|| after.sights.get_mut(&way)) {
+                Some((_, declared)) => *declared &= look.declared,
+                None => drop(after.sights.insert(way, (look.sight, look.declared))),
+            }
         }
     }
 
@@ -110,16 +144,21 @@ impl Witnesses {
     }
 
     /// Everything that was seen; nothing where another look may find something else although no stat says so.
-    pub fn all(&self) -> Option<Vec<(PathBuf, Sight)>> {
+    pub fn all(&self) -> Option<Vec<Look>> {
         let state = self.lock();
         let parts = [&state.before, &state.after];
         if self.off || parts.iter().any(|part| part.unclear) {
             return None;
         }
         let all = parts.iter().flat_map(|part| &part.sights);
-        let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
-        all.map(|((bytes, _), sight)| is_sure(sight).then(|| (path(bytes), *sight)))
-            .collect()
+        all.map(|((path, _), (sight, declared))| {
+            is_sure(sight).then(|| Look {
+                path: PathBuf::from(OsStr::from_bytes(path)),
+                sight: *sight,
+                declared: *declared,
+            })
+        })
+        .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -144,6 +183,13 @@ fn way(sight: &Sight) -> u8 {
         Sight::Size { .. } => 4,
         Sight::Same { .. } => 5,
     }
+}
+
+/// A further look; whether it found the same. The first one is the one that was decided by.
+fn again(earlier: &mut (Sight, bool), sight: &Sight, as_declared: bool) -> bool {
+    let (first, declared) = earlier;
+    *declared &= as_declared;
+    agree(first, sight)
 }
 
 fn agree(first: &Sight, second: &Sight) -> bool {
@@ -286,12 +332,26 @@ fn read(path: &Path) -> io::Result<(Vec<u8>, Sight)> {
 pub struct Recording {
     cache: Arc<dyn StatCache>,
     witnesses: Arc<Witnesses>,
+    declared: bool,
 }
 
 impl Recording {
     /// Looks through this cache, and tells these witnesses.
     pub fn new(cache: Arc<dyn StatCache>, witnesses: Arc<Witnesses>) -> Recording {
-        Recording { cache, witnesses }
+        Recording {
+            cache,
+            witnesses,
+            declared: false,
+        }
+    }
+
+    /// The same, for those who look at what nodes declare to read, see [`Look::declared`].
+    #[must_use]
+    pub fn at_declared(self) -> Recording {
+        Recording {
+            declared: true,
+            ..self
+        }
     }
 
     /// Looks anew each time, and tells these witnesses.
@@ -318,7 +378,7 @@ impl StatCache for Recording {
     }
 
     fn saw(&self, path: &Path, sight: Sight) {
-        self.witnesses.saw(path, sight);
+        self.witnesses.saw_as(path, sight, self.declared);
     }
 }
 
@@ -352,6 +412,64 @@ mod tests {
         }
     }
 
+    fn look(path: &Path, sight: Sight) -> Look {
+        Look {
+            path: path.to_owned(),
+            sight,
+            declared: false,
+        }
+    }
+
+    #[test]
+    fn what_others_look_at_too_is_not_declared_alone() {
+        let path = Path::new("/a");
+        for (looks, alone) in [
+            (&[true][..], true),
+            (&[true, true], true),
+            (&[false], false),
+            (&[true, false], false),
+            (&[false, true], false),
+        ] {
+            for mark in 0..=looks.len() {
+                let witnesses = Arc::new(Witnesses::default());
+                let any = Recording::afresh(&witnesses);
+                let declared = Recording::afresh(&witnesses).at_declared();
+                for (at, is_declared) in looks.iter().enumerate() {
+                    if at == mark {
+                        witnesses.mark();
+                    }
+                    let by = if *is_declared { &declared } else { &any };
+                    by.saw(path, file(1, b"x"));
+                }
+                let all = witnesses.all().expect("clear");
+                let found: Vec<bool> = all.iter().map(|look| look.declared).collect();
+                assert_eq!(found, [alone], "{looks:?} {mark}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_adopted_gives_way_to_what_was_seen() {
+        let witnesses = Arc::new(Witnesses::default());
+        let (old, both) = (Path::new("/old"), Path::new("/both"));
+        let declared = Recording::afresh(&witnesses).at_declared();
+        witnesses.mark();
+        declared.saw(both, file(2, b"new"));
+        witnesses.adopt(vec![
+            look(old, Sight::Absent),
+            look(both, file(1, b"old")),
+            Look {
+                declared: true,
+                ..look(old, file(1, b"old"))
+            },
+        ]);
+        let all = witnesses.all().expect("clear");
+        // The way is the same: a file where nothing was is another answer to the same look.
+        assert_eq!(all.len(), 2);
+        assert!(all.contains(&look(old, Sight::Absent)));
+        assert!(all.contains(&look(both, file(2, b"new"))));
+    }
+
     #[test]
     fn two_looks_that_differ_leave_nothing_to_go_by() {
         let path = Path::new("/a");
@@ -375,7 +493,7 @@ mod tests {
                 let all = witnesses.all();
                 assert_eq!(all.is_some(), agree, "{first:?} {second:?}");
                 if let Some(all) = all {
-                    assert!(all.contains(&(path.to_owned(), first)));
+                    assert!(all.contains(&look(path, first)));
                 }
             }
         }
@@ -411,8 +529,8 @@ mod tests {
         assert_eq!(witnesses.read(&there).expect("read"), b"x");
         assert!(witnesses.read(&gone).is_err());
         let all = witnesses.all().expect("clear");
-        assert!(all.contains(&(gone, Sight::Absent)));
-        assert!(all.iter().any(|(path, sight)| *path == there
-            && matches!(sight, Sight::File { digest, .. } if *digest == BlobDigest::of(b"x"))));
+        assert!(all.contains(&look(&gone, Sight::Absent)));
+        assert!(all.iter().any(|look| look.path == there
+            && matches!(look.sight, Sight::File { digest, .. } if digest == BlobDigest::of(b"x"))));
     }
 }

@@ -38,6 +38,8 @@ pub struct Session {
     pub store: Arc<LocalStore>,
     /// What was digested before.
     pub cache: Arc<dyn StatCache>,
+    /// The same, for what nodes declare to read.
+    declared: Arc<dyn StatCache>,
     /// Who hears of every look at the project's files, where it is opened for writing.
     pub witnesses: Arc<Witnesses>,
     /// What the store's records were before it was opened, where there was one.
@@ -62,6 +64,11 @@ pub fn bench(write: bool) -> Bench {
 pub fn project_as(common: &Common, path: &Path, text: String) -> Result<Project, Failure> {
     let nobody = Arc::new(Witnesses::off());
     frontend::native::load_text(&source(common)?, path, text, &nobody).map_err(not_loaded)
+}
+
+/// What others are told of who holds a project's lock.
+pub fn about(run: &str) -> String {
+    format!("process {}, run {run}", std::process::id())
 }
 
 /// What is to be read.
@@ -194,12 +201,14 @@ impl Session {
         if let (Some(note), true) = (note, common.verbose > 0) {
             out::note(format!("note: {note}"));
         }
-        let cache = Arc::new(Recording::new(cache, witnesses.clone()));
+        let recording = || Recording::new(cache.clone(), witnesses.clone());
+        let (declared, cache) = (Arc::new(recording().at_declared()), Arc::new(recording()));
         Ok(Session {
             machine,
             project,
             store,
             cache,
+            declared,
             witnesses,
             store_state,
         })
@@ -236,6 +245,7 @@ impl Session {
             link,
             journal,
         )
+        .declared_through(self.declared.clone())
         .allow_outside(self.project.graph.pipeline().allow_outside)
     }
 

@@ -27,7 +27,7 @@ use crate::verdict::Reason;
 pub struct Drive<'r, 's> {
     pub(super) shop: &'r Shop<'s>,
     pub(super) inputs: &'r plan::Inputs<'r>,
-    plan: &'r Plan,
+    pub(super) plan: &'r Plan,
     pub(super) options: &'r Options,
     pub(super) history: &'r History<'r>,
     pub(super) schedule: Schedule<'r, Content>,
@@ -96,7 +96,11 @@ impl<'r, 's> Drive<'r, 's> {
             plan,
             options,
             history,
-            schedule: Schedule::new(graph, &options.selection.selected, inputs.sources.to_vec()),
+            schedule: Schedule::new(
+                graph,
+                &plan.stances(&options.selection.selected),
+                plan.known(inputs),
+            ),
             judged: vec![None; graph.len()],
             running: HashMap::new(),
             pools: Pools::new(shop.machine, options.jobs),
@@ -125,6 +129,7 @@ impl<'r, 's> Drive<'r, 's> {
         let (jobs, queue) = channel::<Job>();
         let queue = Arc::new(Mutex::new(queue));
         let mut broken = None;
+        self.tell_held();
         std::thread::scope(|scope| {
             let mut workers = 0;
             let jobs = jobs;
@@ -320,7 +325,11 @@ impl<'r, 's> Drive<'r, 's> {
             .reads(node)
             .map(|read| Some((read, *self.schedule.value(read)?)))
             .collect();
-        let (Some(inputs), Some(judged)) = (inputs, self.judged[node.0 as usize].clone()) else {
+        let judged = match (&inputs, self.judged[node.0 as usize].clone()) {
+            (Some(inputs), None) => self.judge_held(node, inputs),
+            (_, judged) => judged,
+        };
+        let (Some(inputs), Some(judged)) = (inputs, judged) else {
             self.fail(node, internal("a node was started before it was judged"));
             return None;
         };
@@ -348,6 +357,15 @@ impl<'r, 's> Drive<'r, 's> {
             whatever,
             expected,
         })
+    }
+
+    /// Judges a node that was held and is to be made again all the same.
+    fn judge_held(&self, node: NodeId, inputs: &[(ArtifactId, Content)]) -> Option<Judged> {
+        self.plan.held[node.0 as usize].as_ref()?;
+        let known: Vec<&Content> = inputs.iter().map(|(_, content)| content).collect();
+        let values = |artifact: ArtifactId| self.schedule.value(artifact).copied();
+        // A store that cannot be read has been met before.
+        self.inputs.judge.judge(node, &known, &values).ok()
     }
 
     /// Waits for the next thing to happen.

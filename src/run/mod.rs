@@ -45,6 +45,7 @@ use crate::graph::Selection;
 use crate::history::History;
 use crate::judge::{self, Judge, Unobserved};
 use crate::observe::Sight;
+use crate::plan::held::Ledger;
 use crate::plan::{self, Plan};
 use crate::project::{Machine, Project};
 use crate::report::tally::{Summary, Tally};
@@ -109,6 +110,8 @@ pub struct Setting<'a> {
     /// Forced nodes whose earlier outcomes stand: they run only to be compared. Nobody outside is told of such a
     /// run: no hook hears of it, and no `finally` runs.
     pub repeats: Option<&'a Repeats>,
+    /// What an earlier run left at rest, where nothing has changed since but what nodes declare to read.
+    pub ledger: Option<&'a Ledger>,
     /// Who hears of every look at the project's files.
     pub witnesses: &'a Witnesses,
     /// What the store's records were before it was opened, if that is known.
@@ -122,6 +125,8 @@ pub struct Ended {
     pub summary: Summary,
     /// What the next run will say if nothing changes; nothing where that is not known.
     pub rest: Option<Rest>,
+    /// Nodes that were not judged again, see [`plan::held`].
+    pub held: usize,
 }
 
 /// Why there was no run.
@@ -267,7 +272,8 @@ impl Run {
             .map_err(RunError::Unobserved)?;
         let judge = Judge::new(graph, &sight, &observations);
         let history = History::before(setting.store, &project.name, &self.id);
-        let inputs = plan::Inputs::new(judge, &options.selection, &options.forced, &history);
+        let inputs = plan::Inputs::new(judge, &options.selection, &options.forced, &history)
+            .with(setting.ledger);
         let plan = plan::plan(&inputs)?;
         let missed = plan::out_of_reach(graph, &plan);
         if !missed.is_empty() {
@@ -438,14 +444,18 @@ impl Run {
             // What it said besides, the next one may have to say too.
             let lasts = summary.notices.iter().all(|one| one.code == plan::SILENT);
             let state = setting.store_state.filter(|_| lasts);
-            state.and_then(|state| rest::of(graph, planned, &plan, setting.store, state))
-        } else if rest::is_worth_rehearsing(elapsed, planning) {
+            state.and_then(|state| rest::of(&inputs, planned, &plan, state))
+        } else if setting.ledger.is_some() || rest::is_worth_rehearsing(elapsed, planning) {
             // Whether the store can be read is the next run's affair.
             rest::rehearse(setting, options, &summary).ok().flatten()
         } else {
             None
         };
-        Ok(Ended { summary, rest })
+        Ok(Ended {
+            summary,
+            rest,
+            held: plan.held.iter().flatten().count(),
+        })
     }
 }
 

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use jalon_conf::pipeline::{Finally, Hook, NodeId, When};
-use jalon_store::LocalStore;
+use jalon_store::content::Content;
+use jalon_store::digest::ActionKey;
 use jalon_store::error::ReadError;
 
 use super::{Options, Setting, finish, hooks};
@@ -16,6 +17,7 @@ use crate::graph::Graph;
 use crate::history::History;
 use crate::judge::{self, Judge, is_cached};
 use crate::observe::Sight;
+use crate::plan::held::Ledger;
 use crate::plan::{self, Plan};
 use crate::report::made_of;
 use crate::report::summary::Summary;
@@ -44,6 +46,8 @@ pub struct Rest {
     pub hits: Vec<NodeId>,
     /// What the store's records were before the first was looked up.
     pub store: [u8; 32],
+    /// What judging each came to.
+    pub ledger: Ledger,
 }
 
 /// Whether runs of these nodes may come to rest at all: nothing runs each time, and nobody is to be told.
@@ -69,20 +73,27 @@ pub fn is_worth_rehearsing(run: Duration, planning: Duration) -> bool {
 
 /// What a run with this plan says, if the plan is that nothing runs.
 pub fn of(
-    graph: &Graph,
+    inputs: &plan::Inputs<'_>,
     planned: Planned,
     plan: &Plan,
-    kept: &LocalStore,
     store: [u8; 32],
 ) -> Option<Rest> {
+    let graph = inputs.graph;
     let is_hit = |verdict: &Verdict| matches!(verdict, Verdict::Hit | Verdict::NotNeeded);
     if !plan.verdicts.iter().all(is_hit) {
         return None;
     }
-    let saved = plan.judged.iter().filter_map(|judged| {
-        let record = judged.as_ref()?.found.as_ref()?;
-        Some(record.outcome.cost.wall_ms as f64 / 1000.0)
-    });
+    let saved = plan
+        .judged
+        .iter()
+        .zip(&plan.held)
+        .filter_map(|it| match it {
+            (_, Some(held)) => Some(held.seconds()),
+            (judged, None) => {
+                let record = judged.as_ref()?.found.as_ref()?;
+                Some(record.outcome.cost.wall_ms as f64 / 1000.0)
+            }
+        });
     let hit = plan.hits.len() as u64;
     Some(Rest {
         planned,
@@ -92,9 +103,10 @@ pub fn of(
             ..Counts::default()
         },
         saved_seconds: words::total(saved),
-        notices: plan::notices(graph, plan, kept),
+        notices: plan::notices(graph, plan, inputs.store),
         hits: plan.hits.clone(),
         store,
+        ledger: Ledger::of(inputs, plan),
     })
 }
 
@@ -122,35 +134,43 @@ pub fn rehearse(
     };
     let judge = Judge::new(graph, &sight, &observations);
     let history = History::before(setting.store, &setting.project.name, &summary.run);
-    let inputs = plan::Inputs::new(judge, &options.selection, &options.forced, &history);
+    let inputs = plan::Inputs::new(judge, &options.selection, &options.forced, &history)
+        .with(setting.ledger);
     let plan = plan::plan(&inputs)?;
     let planned = super::planned(setting, options, &plan, &history);
     let rests = finish::rests(graph, setting.workspace, options, &plan.contents)
         && are_told(graph, &plan, summary);
-    Ok(rests
-        .then(|| of(graph, planned, &plan, setting.store, state))
-        .flatten())
+    Ok(rests.then(|| of(&inputs, planned, &plan, state)).flatten())
 }
 
 /// Whether the outcomes are those that the run told of.
 fn are_told(graph: &Graph, plan: &Plan, summary: &Summary) -> bool {
     plan.hits.iter().all(|&id| {
         let (at, name) = (id.0 as usize, graph.node(id).name.to_string());
-        let told = summary.nodes.get(at).filter(|node| node.name == name);
-        let judged = plan.judged[at].as_ref();
-        let record = judged.and_then(|judged| judged.found.as_ref());
-        let (Some(told), Some(record)) = (told, record) else {
+        let Some(told) = summary.nodes.get(at).filter(|node| node.name == name) else {
             return false;
         };
-        let outputs = || graph.makes(id).zip(&record.outcome.outputs);
-        let undeclared = judged.map(|judged| judged.undeclared.to_vec());
-        told.key == record.key.to_string()
-            && Some(&told.undeclared) == undeclared.as_ref()
-            && told.outputs.len() == outputs().count()
-            && outputs().all(|(artifact, output)| {
-                let artifact = graph.artifact(artifact);
-                let made = made_of(&output.content, &artifact.path);
-                told.outputs.get(&artifact.name.to_string()) == Some(&made)
-            })
+        let tells = |key: &ActionKey, undeclared: &[String], outputs: &[&Content]| {
+            told.key == key.to_string()
+                && told.undeclared == undeclared
+                && told.outputs.len() == outputs.len()
+                && graph.makes(id).zip(outputs).all(|(artifact, content)| {
+                    let artifact = graph.artifact(artifact);
+                    let made = made_of(content, &artifact.path);
+                    told.outputs.get(&artifact.name.to_string()) == Some(&made)
+                })
+        };
+        match (&plan.held[at], &plan.judged[at]) {
+            (Some(held), _) => {
+                let outputs: Vec<&Content> = held.outputs.iter().collect();
+                tells(&held.key, &held.undeclared, &outputs)
+            }
+            (None, Some(judged)) => judged.found.as_ref().is_some_and(|record| {
+                let outputs = record.outcome.outputs.iter();
+                let outputs: Vec<&Content> = outputs.map(|output| &output.content).collect();
+                tells(&record.key, &judged.undeclared, &outputs)
+            }),
+            (None, None) => false,
+        }
     })
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use jalon_conf::pipeline::NodeId;
-use jalon_store::outcome::ActionRecord;
+use jalon_store::content::Content;
+use jalon_store::outcome::{ActionRecord, Traced};
 
 use super::attempt::Ran;
 use super::drive::Drive;
@@ -17,7 +18,7 @@ impl Drive<'_, '_> {
         let graph = self.graph();
         let name = graph.node(node).name.to_string();
         let outcome = &ran.record.outcome;
-        let outputs = made(graph, node, &ran.record);
+        let outputs = made(graph, node, contents(&ran.record));
         let past = self.history.of(&name);
         let before = past.earlier.first();
         let cutoff = !outputs.is_empty()
@@ -47,7 +48,7 @@ impl Drive<'_, '_> {
             max_rss: outcome.cost.max_rss_bytes,
             attempts: ran.attempts,
             cutoff,
-            traced: traced(&ran.record),
+            traced: traced(ran.record.attestation.traced),
             undeclared: ran.undeclared.clone(),
             transcript: outcome.transcript.map(|digest| digest.to_string()),
             outputs,
@@ -78,11 +79,31 @@ impl Drive<'_, '_> {
             key: record.key.to_string(),
             saved_seconds: record.outcome.cost.wall_ms as f64 / 1000.0,
             fetched,
-            traced: traced(record),
+            traced: traced(record.attestation.traced),
             undeclared,
-            outputs: made(graph, node, record),
+            outputs: made(graph, node, contents(record)),
         }));
         self.group_ends(node, event::State::Succeeded);
+    }
+
+    /// What need not be judged hits, and is told of like every other hit.
+    pub(super) fn tell_held(&mut self) {
+        let graph = self.graph();
+        for &node in graph.order() {
+            let Some(held) = &self.plan.held[node.0 as usize] else {
+                continue;
+            };
+            self.shop.bus.emit(Body::NodeHit(event::Hit {
+                node: graph.node(node).name.to_string(),
+                key: held.key.to_string(),
+                saved_seconds: held.seconds(),
+                fetched: false,
+                traced: traced(held.traced),
+                undeclared: held.undeclared.to_vec(),
+                outputs: made(graph, node, held.outputs.iter()),
+            }));
+            self.group_ends(node, event::State::Succeeded);
+        }
     }
 
     pub(super) fn failure(&mut self, node: NodeId, failure: Failure) {
@@ -137,22 +158,26 @@ impl Drive<'_, '_> {
     }
 }
 
-fn made(graph: &Graph, node: NodeId, record: &ActionRecord) -> BTreeMap<String, Made> {
-    let outputs = graph.makes(node).zip(&record.outcome.outputs);
+fn contents(record: &ActionRecord) -> impl Iterator<Item = &Content> {
+    record.outcome.outputs.iter().map(|output| &output.content)
+}
+
+fn made<'a>(
+    graph: &Graph,
+    node: NodeId,
+    contents: impl Iterator<Item = &'a Content>,
+) -> BTreeMap<String, Made> {
+    let outputs = graph.makes(node).zip(contents);
     outputs
-        .map(|(artifact, output)| {
+        .map(|(artifact, content)| {
             let artifact = graph.artifact(artifact);
-            (
-                artifact.name.to_string(),
-                made_of(&output.content, &artifact.path),
-            )
+            (artifact.name.to_string(), made_of(content, &artifact.path))
         })
         .collect()
 }
 
-fn traced(record: &ActionRecord) -> event::Traced {
-    use jalon_store::outcome::Traced;
-    match record.attestation.traced {
+fn traced(traced: Traced) -> event::Traced {
+    match traced {
         Traced::Full => event::Traced::Full,
         Traced::Partial => event::Traced::Partial,
         Traced::None => event::Traced::None,

@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 use jalon_conf::pipeline::{ArtifactId, Keep, NodeId};
 use proptest::prelude::*;
 
+mod model;
+
+use self::model::World;
 use super::*;
 
 /// One node of a test graph: what it reads (by node and output), and what it makes.
@@ -81,7 +84,7 @@ fn seeds(graph: &Graph) -> Vec<Option<u64>> {
 fn runs_with_constant_keys(graph: &Graph, exists: &HashSet<ArtifactId>) -> HashSet<NodeId> {
     let mut there = exists.clone();
     let mut ran = HashSet::new();
-    let mut schedule = Schedule::new(graph, &vec![true; graph.len()], seeds(graph));
+    let mut schedule = Schedule::new(graph, &vec![Stance::Open; graph.len()], seeds(graph));
     while let Some(step) = schedule.next(1, |_| true) {
         match step {
             Step::Judge(node) if graph.node(node).outputs.is_empty() => {
@@ -327,173 +330,6 @@ fn sketches() -> impl Strategy<Value = Vec<Sketch>> {
     })
 }
 
-/// What decides a node's outputs: the node, the version of its code, what it reads.
-type Key = (NodeId, u64, Vec<u64>);
-
-/// A world in which a node is a function of what it reads, and outcomes are remembered.
-struct World<'g> {
-    graph: &'g Graph,
-    /// By node: the version of its code.
-    code: Vec<u64>,
-    /// (node, code, inputs) → outputs.
-    known: HashMap<Key, Vec<u64>>,
-    /// Bytes that can be had.
-    bytes: HashSet<(ArtifactId, u64)>,
-    /// Nodes that give other bytes each time.
-    fickle: Vec<bool>,
-    clock: u64,
-    executed: Vec<Key>,
-}
-
-impl World<'_> {
-    fn inputs(&self, schedule: &Schedule<'_, u64>, node: NodeId) -> Vec<u64> {
-        self.graph
-            .reads(node)
-            .map(|read| *schedule.value(read).expect("judged with all inputs known"))
-            .collect()
-    }
-
-    fn key(&self, schedule: &Schedule<'_, u64>, node: NodeId) -> Key {
-        (
-            node,
-            self.code[node.0 as usize],
-            self.inputs(schedule, node),
-        )
-    }
-
-    fn gone(&self, schedule: &Schedule<'_, u64>, node: NodeId) -> Vec<ArtifactId> {
-        let made = self
-            .graph
-            .reads(node)
-            .filter(|read| self.graph.artifact(*read).producer.is_some());
-        made.filter(|read| {
-            !self
-                .bytes
-                .contains(&(*read, *schedule.value(*read).expect("known")))
-        })
-        .collect()
-    }
-
-    /// Few values, so that early cutoff happens often.
-    fn function(&mut self, key: &Key, output: usize) -> u64 {
-        self.clock += 1;
-        let chance = if self.fickle[key.0.0 as usize] {
-            self.clock
-        } else {
-            0
-        };
-        let sum: u64 = key
-            .2
-            .iter()
-            .enumerate()
-            .map(|(at, value)| value * (at as u64 + 1))
-            .sum();
-        (sum + key.1 * 3 + u64::from(key.0.0) + output as u64 + chance) % 5
-    }
-
-    /// One run; `slots` nodes at once, ended in the order that `pick` says. The final values.
-    fn run(
-        &mut self,
-        selected: &[bool],
-        slots: u32,
-        mut pick: impl FnMut(usize) -> usize,
-    ) -> Vec<Option<u64>> {
-        let mut schedule = Schedule::new(self.graph, selected, seeds(self.graph));
-        let mut running: Vec<(NodeId, Key)> = Vec::new();
-        self.executed.clear();
-        for _ in 0..10_000 {
-            if let Some(step) = schedule.next(slots, |_| true) {
-                self.step(&mut schedule, step, &mut running);
-                continue;
-            }
-            if running.is_empty() {
-                return self.check(&schedule, selected);
-            }
-            let (node, key) = running.remove(pick(running.len()));
-            let outputs: Vec<u64> = (0..self.graph.makes(node).count())
-                .map(|at| self.function(&key, at))
-                .collect();
-            self.bytes
-                .extend(self.graph.makes(node).zip(outputs.iter().copied()));
-            self.known.insert(key, outputs.clone());
-            schedule.ran(node, outputs);
-        }
-        panic!("the machine does not come to an end");
-    }
-
-    fn step(
-        &mut self,
-        schedule: &mut Schedule<'_, u64>,
-        step: Step,
-        running: &mut Vec<(NodeId, Key)>,
-    ) {
-        match step {
-            Step::Judge(node) => {
-                let key = self.key(schedule, node);
-                match self.known.get(&key) {
-                    Some(outputs) if !self.graph.node(node).outputs.is_empty() => {
-                        schedule.hit(node, outputs.clone())
-                    }
-                    _ => {
-                        let gone = self.gone(schedule, node);
-                        schedule.must_run(node, &gone);
-                    }
-                }
-            }
-            Step::Start(node) => {
-                let gone = self.gone(schedule, node);
-                if !gone.is_empty() {
-                    assert_eq!(
-                        schedule.missing(node, &gone),
-                        None,
-                        "bytes made in this run are there"
-                    );
-                    return;
-                }
-                let key = self.key(schedule, node);
-                for (other, _) in &*running {
-                    assert_ne!(*other, node, "started twice at once");
-                    let clash = self
-                        .graph
-                        .reads(*other)
-                        .any(|read| self.graph.artifact(read).producer == Some(node));
-                    assert!(!clash, "made again under a reader");
-                }
-                self.executed.push(key.clone());
-                running.push((node, key));
-            }
-        }
-    }
-
-    /// Everything selected is settled, and on the values that its inputs have in the end.
-    fn check(&self, schedule: &Schedule<'_, u64>, selected: &[bool]) -> Vec<Option<u64>> {
-        for &node in self.graph.order() {
-            if !selected[node.0 as usize] {
-                assert_eq!(schedule.state(node), State::Unselected);
-                continue;
-            }
-            assert!(
-                schedule.state(node).settled(),
-                "{} is {:?}",
-                self.graph.node(node).name,
-                schedule.state(node)
-            );
-            let outputs = &self.known[&self.key(schedule, node)];
-            for (made, value) in self.graph.makes(node).zip(outputs) {
-                assert_eq!(
-                    schedule.value(made),
-                    Some(value),
-                    "one value an artifact a run"
-                );
-            }
-        }
-        let artifacts = 0..self.graph.pipeline().artifacts.len() as u32;
-        artifacts
-            .map(|id| schedule.value(ArtifactId(id)).copied())
-            .collect()
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
@@ -517,6 +353,7 @@ proptest! {
         fickle in prop::collection::vec(prop::bool::weighted(0.1), 10),
         slots in 1u32..4,
         picks in prop::collection::vec(any::<prop::sample::Index>(), 64),
+        may_hold in prop::collection::vec(any::<bool>(), 10),
         pick_targets in prop::collection::vec(prop::bool::weighted(0.8), 10),
     ) {
         let graph = graph(&nodes);
@@ -542,7 +379,7 @@ proptest! {
             let before: HashSet<_> = world.known.keys().cloned().collect();
             let had = world.bytes.clone();
             let mut at = 0;
-            let values = world.run(&selected, slots, |running| { at += 1; picks[at % 64].index(running) });
+            let values = world.run_held(&selected, &may_hold[..count], slots, &mut |running| { at += 1; picks[at % 64].index(running) });
             let executed = world.executed.clone();
             if deterministic {
                 let distinct: HashSet<_> = executed.iter().collect();

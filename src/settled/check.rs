@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, Stat, openat, statat};
 use rustix::io::Errno;
 
 use super::format::{Group, Snapshot};
-use crate::witness::{Recording, TYPE, Witnesses};
+use crate::witness::{Look, Recording, TYPE, Witnesses};
 
 /// Bytes of witnesses from which on other threads are worth waking.
 const MANY: usize = 64 * 1024;
@@ -25,8 +25,17 @@ const FILE: u32 = 0o100_000;
 pub enum Checked {
     /// Every stat is what it was.
     Same,
-    /// Of some files the stat is another, or told nothing, and the content the same: what they are now.
-    Touched(HashMap<PathBuf, Sight>),
+    /// Of some files the stat is another, or told nothing.
+    Touched(Touched),
+}
+
+/// What became of files whose stat does not tell.
+#[derive(Default)]
+pub struct Touched {
+    /// What they are now.
+    pub now: HashMap<PathBuf, Sight>,
+    /// Some have another content: files that were looked at as something declared, and as nothing else.
+    pub changed: bool,
 }
 
 /// What a witness finds.
@@ -42,7 +51,7 @@ pub fn check(root: &Path, private: &Path, snapshot: &Snapshot<'_>) -> Option<Che
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let base = rustix::fs::open(root, flags, Mode::empty()).ok()?;
     let differs = AtomicBool::new(false);
-    let unknown = Mutex::new(Vec::new());
+    let unknown: Mutex<Vec<Look>> = Mutex::default();
     let look = |group: &Group<'_>| {
         let same = !differs.load(Ordering::Relaxed) && look(group, root, base.as_fd(), &unknown);
         if !same {
@@ -64,12 +73,7 @@ pub fn check(root: &Path, private: &Path, snapshot: &Snapshot<'_>) -> Option<Che
     }
 }
 
-fn look(
-    group: &Group<'_>,
-    root: &Path,
-    base: BorrowedFd<'_>,
-    unknown: &Mutex<Vec<(PathBuf, Sight)>>,
-) -> bool {
+fn look(group: &Group<'_>, root: &Path, base: BorrowedFd<'_>, unknown: &Mutex<Vec<Look>>) -> bool {
     let directory = match open(group.directory, base) {
         Ok(directory) => directory,
         Err(errno) if is_absent(errno) => None,
@@ -86,9 +90,13 @@ fn look(
             None => Found::Other,
         };
         if matches!(found, Found::Unknown) {
-            let path = group.path(root, witness.name);
+            let look = Look {
+                path: group.path(root, witness.name),
+                sight: witness.sight,
+                declared: witness.declared,
+            };
             let mut unknown = unknown.lock().unwrap_or_else(PoisonError::into_inner);
-            unknown.push((path, witness.sight));
+            unknown.push(look);
         }
         !matches!(found, Found::Other)
     })
@@ -174,26 +182,34 @@ fn id_of(stat: &Stat) -> Option<StatId> {
     })
 }
 
-/// Takes the digests of files whose stat does not tell.
-fn touched(private: &Path, unknown: &[(PathBuf, Sight)]) -> Option<Checked> {
+/// Takes the digests of files whose stat does not tell; nothing where one is another that more than what is
+/// declared may rest on.
+fn touched(private: &Path, unknown: &[Look]) -> Option<Checked> {
     let cache = Arc::new(index::in_memory(private));
-    let now: Option<HashMap<PathBuf, Sight>> = unknown
+    let now: Option<Vec<(PathBuf, Sight, bool)>> = unknown
         .par_iter()
-        .map(|(path, before)| {
+        .map(|before| {
             let witnesses = Arc::new(Witnesses::default());
             let recording = Recording::new(cache.clone(), witnesses.clone());
-            jalon_store::digest_path(path, &recording).ok()??;
+            jalon_store::digest_path(&before.path, &recording).ok()??;
             let all = witnesses.all()?;
-            let &[(_, now)] = all.as_slice() else {
+            let [now] = all.as_slice() else {
                 return None;
             };
-            is_same_content(before, &now).then(|| (path.clone(), now))
+            let same = is_same_content(&before.sight, &now.sight)?;
+            (same || before.declared).then(|| (before.path.clone(), now.sight, !same))
         })
         .collect();
-    now.map(Checked::Touched)
+    let mut touched = Touched::default();
+    for (path, now, changed) in now? {
+        touched.now.insert(path, now);
+        touched.changed |= changed;
+    }
+    Some(Checked::Touched(touched))
 }
 
-fn is_same_content(before: &Sight, now: &Sight) -> bool {
+/// Whether two files have the same content; nothing where one of the looks did not find a file.
+fn is_same_content(before: &Sight, now: &Sight) -> Option<bool> {
     match (before, now) {
         (
             Sight::File {
@@ -204,8 +220,8 @@ fn is_same_content(before: &Sight, now: &Sight) -> bool {
                 executable: may,
                 ..
             },
-        ) => (digest, executable) == (now, may),
-        _ => false,
+        ) => Some((digest, executable) == (now, may)),
+        _ => None,
     }
 }
 
@@ -232,7 +248,15 @@ mod tests {
         }
     }
 
-    fn checked(root: &Path, sights: Vec<(PathBuf, Sight)>) -> Option<Checked> {
+    fn look(path: PathBuf, sight: Sight) -> Look {
+        Look {
+            path,
+            sight,
+            declared: false,
+        }
+    }
+
+    fn checked(root: &Path, looks: Vec<Look>) -> Option<Checked> {
         let kept = Kept {
             store: PathBuf::new(),
             records: [0; 32],
@@ -253,7 +277,7 @@ mod tests {
             notices: Vec::new(),
             nodes: Vec::new(),
         };
-        let bytes = format::write(&kept, &QUESTION, root, sights).expect("it can be written");
+        let bytes = format::write(&kept, &QUESTION, root, looks).expect("it can be written");
         let snapshot = Snapshot::read(&bytes, &QUESTION).expect("it can be read");
         let private = tempfile::tempdir().expect("a directory");
         check(root, private.path(), &snapshot)
@@ -262,7 +286,7 @@ mod tests {
     /// Whether a witness still finds what it found.
     fn holds(root: &Path, name: &str, sight: Sight) -> bool {
         matches!(
-            checked(root, vec![(root.join(name), sight)]),
+            checked(root, vec![look(root.join(name), sight)]),
             Some(Checked::Same)
         )
     }
@@ -326,28 +350,40 @@ mod tests {
         let root = place.path();
         let path = root.join("file");
         std::fs::write(&path, "x").expect("written");
-        let fresh = |bytes| checked(root, vec![(path.clone(), file(&path, bytes, false))]);
-        // The same stat, and other bytes: changed within one tick of the clock.
-        assert!(fresh(b"y").is_none());
-        let Some(Checked::Touched(now)) = fresh(b"x") else {
-            panic!("the bytes are the same");
+        let fresh = |bytes, declared| {
+            let look = look(path.clone(), file(&path, bytes, false));
+            checked(root, vec![Look { declared, ..look }])
         };
-        assert!(matches!(now.get(&path), Some(Sight::File { .. })));
+        // The same stat, and other bytes: changed within one tick of the clock.
+        assert!(fresh(b"y", false).is_none());
+        for (bytes, declared, changes) in [
+            (b"x", false, false),
+            (b"x", true, false),
+            (b"y", true, true),
+        ] {
+            let Some(Checked::Touched(touched)) = fresh(bytes, declared) else {
+                panic!("the bytes are the same, or only what is declared rests on them");
+            };
+            assert_eq!(touched.changed, changes);
+            assert!(
+                matches!(touched.now.get(&path), Some(Sight::File { digest, .. }) if *digest == BlobDigest::of(b"x"))
+            );
+        }
     }
 
     #[test]
     fn many_are_looked_at_like_few() {
         let place = tempfile::tempdir().expect("a directory");
         let root = place.path();
-        let mut sights = Vec::new();
+        let mut looks = Vec::new();
         for number in 0..3000 {
             let path = root.join(format!("{}/{number}", number % 3));
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
             std::fs::write(&path, "x").expect("written");
-            sights.push((path.clone(), file(&path, b"x", true)));
+            looks.push(look(path.clone(), file(&path, b"x", true)));
         }
-        assert!(matches!(checked(root, sights.clone()), Some(Checked::Same)));
+        assert!(matches!(checked(root, looks.clone()), Some(Checked::Same)));
         std::fs::write(root.join("1/1000"), "y").expect("written");
-        assert!(checked(root, sights).is_none());
+        assert!(checked(root, looks).is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! The bytes of a snapshot. Read in one piece, without copying, and without believing any length in it.
 //!
-//! Numbers are little-endian. `jalon settled 1\n` (16), BLAKE3 in context `jalon 1 settled` of all that follows
+//! Numbers are little-endian. `jalon settled 2\n` (16), BLAKE3 in context `jalon 1 settled` of all that follows
 //! (32), then: question (32), state of the store's records (32), the store's path, the run whose trace tells of
 //! the nodes and that trace's stat, the reply as JSON, the nodes, the groups of witnesses. A path, text or list
 //! is its length in bytes (4) and the bytes. A node: its rank among the hits (4, all ones for one that was not
@@ -15,11 +15,16 @@ use std::path::{Path, PathBuf};
 
 use jalon_store::digest::{BlobDigest, Hasher, context};
 use jalon_store::index::{Sight, StatId};
+use jalon_store::record;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Counts, Notice, Planned};
+use crate::plan::held::Ledger;
+use crate::witness::Look;
 
-const MAGIC: &[u8; 16] = b"jalon settled 1\n";
+const MAGIC: &[u8; 16] = b"jalon settled 2\n";
+
+const LEDGER: &[u8; 16] = b"jalon ledger 1.\n";
 
 /// Witnesses in a group: what one thread looks at in one go.
 const GROUP: usize = 512;
@@ -37,6 +42,8 @@ mod kind {
     pub const SIZE: u8 = 8;
     /// Added to that of a file that may be executed.
     pub const EXECUTABLE: u8 = 16;
+    /// Added to that of a file that was looked at as something declared alone.
+    pub const DECLARED: u8 = 32;
 }
 
 /// What is kept beside the witnesses.
@@ -108,16 +115,13 @@ pub struct Witness<'a> {
     pub name: &'a CStr,
     /// What was found there.
     pub sight: Sight,
+    /// See [`Look::declared`].
+    pub declared: bool,
 }
 
 /// The bytes of a snapshot; nothing where something is not of a kind that can be written.
-pub fn write(
-    kept: &Kept,
-    question: &[u8; 32],
-    root: &Path,
-    sights: Vec<(PathBuf, Sight)>,
-) -> Option<Vec<u8>> {
-    let mut to = Vec::with_capacity(1024 + sights.len() * 128 + kept.nodes.len() * 32);
+pub fn write(kept: &Kept, question: &[u8; 32], root: &Path, looks: Vec<Look>) -> Option<Vec<u8>> {
+    let mut to = Vec::with_capacity(1024 + looks.len() * 128 + kept.nodes.len() * 32);
     to.extend_from_slice(MAGIC);
     to.extend_from_slice(&[0; 32]);
     to.extend_from_slice(question);
@@ -138,21 +142,18 @@ pub fn write(
         lengthed(&mut nodes, name.as_bytes())?;
     }
     lengthed(&mut to, &nodes)?;
-    let mut directories: BTreeMap<Vec<u8>, Vec<(Vec<u8>, Sight)>> = BTreeMap::new();
-    for (path, sight) in sights {
-        let (directory, name) = split(root, &path);
-        directories
-            .entry(directory)
-            .or_default()
-            .push((name, sight));
+    let mut directories: BTreeMap<Vec<u8>, Vec<(Vec<u8>, Look)>> = BTreeMap::new();
+    for look in looks {
+        let (directory, name) = split(root, &look.path);
+        directories.entry(directory).or_default().push((name, look));
     }
     let mut bytes = Vec::new();
     for (directory, mut all) in directories {
         all.sort_by(|a, b| a.0.cmp(&b.0));
         for group in all.chunks(GROUP) {
             bytes.clear();
-            for (name, sight) in group {
-                witness(&mut bytes, name, sight)?;
+            for (name, look) in group {
+                witness(&mut bytes, name, &look.sight, look.declared)?;
             }
             lengthed(&mut to, &directory)?;
             lengthed(&mut to, &bytes)?;
@@ -161,6 +162,31 @@ pub fn write(
     let check = check(&to[MAGIC.len() + 32..]);
     to[MAGIC.len()..MAGIC.len() + 32].copy_from_slice(&check);
     Some(to)
+}
+
+/// The bytes of a ledger: `jalon ledger 1.\n` (16), the hash (32) as above, question (32), the run, and the ledger
+/// as a record.
+pub fn write_ledger(ledger: &Ledger, run: &str, question: &[u8; 32]) -> Option<Vec<u8>> {
+    let mut to = [LEDGER.as_slice(), &[0; 32], question].concat();
+    lengthed(&mut to, run.as_bytes())?;
+    to.extend_from_slice(&record::encode(ledger).ok()?);
+    let check = check(&to[LEDGER.len() + 32..]);
+    to[LEDGER.len()..LEDGER.len() + 32].copy_from_slice(&check);
+    Some(to)
+}
+
+/// A ledger and its run; nothing where the bytes are not one to this question.
+pub fn read_ledger(file: &[u8], question: &[u8; 32]) -> Option<(String, Ledger)> {
+    let mut from = From(file);
+    if from.take(LEDGER.len())? != LEDGER {
+        return None;
+    }
+    let sum = from.array::<32>()?;
+    if check(from.0) != sum || from.array::<32>()? != *question {
+        return None;
+    }
+    let run = std::str::from_utf8(from.lengthed()?).ok()?.to_owned();
+    Some((run, record::decode(from.0).ok()?))
 }
 
 fn check(bytes: &[u8]) -> [u8; 32] {
@@ -198,7 +224,7 @@ fn stat(to: &mut Vec<u8>, id: &StatId) -> Option<()> {
     Some(())
 }
 
-fn witness(to: &mut Vec<u8>, name: &[u8], sight: &Sight) -> Option<()> {
+fn witness(to: &mut Vec<u8>, name: &[u8], sight: &Sight, declared: bool) -> Option<()> {
     let mut begin = |kind: u8| {
         to.push(kind);
         lengthed(to, name)
@@ -213,7 +239,8 @@ fn witness(to: &mut Vec<u8>, name: &[u8], sight: &Sight) -> Option<()> {
             settled,
         } => {
             let fresh = if *settled { kind::FILE } else { kind::FRESH };
-            begin(fresh + if *executable { kind::EXECUTABLE } else { 0 })?;
+            let executable = if *executable { kind::EXECUTABLE } else { 0 };
+            begin(fresh + executable + if declared { kind::DECLARED } else { 0 })?;
             stat(to, id)?;
             to.extend_from_slice(digest.as_bytes());
             Some(())
@@ -298,12 +325,16 @@ impl<'a> Snapshot<'a> {
     }
 
     /// All witnesses, their paths absolute.
-    pub fn sights(&self, root: &Path) -> Option<Vec<(PathBuf, Sight)>> {
+    pub fn looks(&self, root: &Path) -> Option<Vec<Look>> {
         let mut all = Vec::new();
         for group in &self.groups {
             for witness in group.witnesses() {
                 let witness = witness?;
-                all.push((group.path(root, witness.name), witness.sight));
+                all.push(Look {
+                    path: group.path(root, witness.name),
+                    sight: witness.sight,
+                    declared: witness.declared,
+                });
             }
         }
         Some(all)
@@ -387,7 +418,8 @@ impl<'a> From<'a> {
         let [kind] = self.array()?;
         let name = CStr::from_bytes_with_nul(self.lengthed()?).ok()?;
         let executable = kind & kind::EXECUTABLE != 0;
-        let sight = match kind & !kind::EXECUTABLE {
+        let declared = kind & kind::DECLARED != 0;
+        let sight = match kind & !(kind::EXECUTABLE | kind::DECLARED) {
             kind::ABSENT => Sight::Absent,
             kind::VACANT => Sight::Vacant,
             kind @ (kind::FILE | kind::FRESH) => Sight::File {
@@ -414,7 +446,11 @@ impl<'a> From<'a> {
             },
             _ => return None,
         };
-        Some(Witness { name, sight })
+        Some(Witness {
+            name,
+            sight,
+            declared,
+        })
     }
 }
 
@@ -489,8 +525,17 @@ mod tests {
         }
     }
 
-    fn written(root: &Path, sights: Vec<(PathBuf, Sight)>) -> Vec<u8> {
-        write(&kept(), &QUESTION, root, sights).expect("it can be written")
+    fn look(path: PathBuf, kind: u8, number: u64) -> Look {
+        let sight = sight(kind, number);
+        Look {
+            path,
+            sight,
+            declared: kind.is_multiple_of(2) && matches!(sight, Sight::File { .. }),
+        }
+    }
+
+    fn written(root: &Path, looks: Vec<Look>) -> Vec<u8> {
+        write(&kept(), &QUESTION, root, looks).expect("it can be written")
     }
 
     /// Makes the hash right again, as no accident would.
@@ -507,14 +552,16 @@ mod tests {
         #[test]
         fn what_was_written_is_read(all in proptest::collection::btree_map("(/?[a-c]/){0,2}[a-z]{1,2}|", (any::<u8>(), any::<u64>()), 0..60)) {
             let root = Path::new("/project");
-            let all: BTreeMap<PathBuf, Sight> = all
+            let mut all: Vec<Look> = all
                 .into_iter()
-                .map(|(path, (kind, number))| (root.join(path), sight(kind, number)))
+                .map(|(path, (kind, number))| look(root.join(path), kind, number))
                 .collect();
-            let bytes = written(root, all.clone().into_iter().collect());
+            let bytes = written(root, all.clone());
             let read = Snapshot::read(&bytes, &QUESTION).expect("it can be read");
-            let sights: BTreeMap<PathBuf, Sight> = read.sights(root).expect("all").into_iter().collect();
-            prop_assert_eq!(sights, all);
+            let mut looks = read.looks(root).expect("all");
+            looks.sort_by(|a, b| a.path.cmp(&b.path));
+            all.sort_by(|a, b| a.path.cmp(&b.path));
+            prop_assert_eq!(looks, all);
             prop_assert_eq!(nodes(read.nodes), Some(kept().nodes));
             prop_assert_eq!(read.planned, kept().planned);
             prop_assert_eq!((read.records, read.trace), (kept().records, kept().trace));
@@ -524,15 +571,15 @@ mod tests {
         #[test]
         fn no_length_is_believed(at in 0..4096usize, with in any::<[u8; 4]>(), cut in 0..4096usize) {
             let root = Path::new("/project");
-            let sights = (0..20).map(|number| (root.join(format!("d/{number}")), sight(number as u8, number)));
-            let mut bytes = written(root, sights.collect());
+            let looks = (0..20).map(|number| look(root.join(format!("d/{number}")), number as u8, number));
+            let mut bytes = written(root, looks.collect());
             let body = MAGIC.len() + 32;
             let at = body + at % (bytes.len() - body - 4);
             bytes[at..at + 4].copy_from_slice(&with);
             prop_assert!(Snapshot::read(&bytes, &QUESTION).is_none() || bytes == forged(bytes.clone()));
             for bytes in [forged(bytes.clone()), forged(bytes[..cut % bytes.len()].to_vec())] {
                 if let Some(read) = Snapshot::read(&bytes, &QUESTION) {
-                    let _ = (read.sights(root), nodes(read.nodes));
+                    let _ = (read.looks(root), nodes(read.nodes));
                 }
             }
         }
@@ -556,7 +603,11 @@ mod tests {
                 settled: true,
             },
         ] {
-            assert!(write(&kept(), &QUESTION, root, vec![(root.join("a"), sight)]).is_none());
+            let look = Look {
+                sight,
+                ..look(root.join("a"), 0, 0)
+            };
+            assert!(write(&kept(), &QUESTION, root, vec![look]).is_none());
         }
     }
 }

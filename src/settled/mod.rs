@@ -22,6 +22,11 @@
 //! 4. *Nobody works meanwhile.* Both are done under the workspace's lock, and reading under a lease on the store.
 //! 5. *The file is what was written*: it begins with a hash of the rest, which holds the question.
 //!
+//! Where nothing but files that nodes declare to read has changed, there is no answer, but most of what judging
+//! came to still stands: it is kept beside the answer, node by node ([`crate::plan::held`]), and what was looked
+//! at for it is still known. A run that is handed that judges only what the change reaches. A file is of this
+//! kind only if nobody looked at its content but as a declared source or code ([`crate::witness::Look::declared`]).
+//!
 //! A run with hooks that hear of it, `finally` nodes that follow it, `--force`, or nodes that run each time is not
 //! kept: something would have to happen. Nor is one that ends without outputs that were asked for in the project (`--materialize none`): that
 //! rests on the store's having their bytes.
@@ -39,23 +44,24 @@ use std::path::{Path, PathBuf};
 
 use jalon_store::canonical::Encoder;
 use jalon_store::digest::{Hasher, context};
-use jalon_store::index::StatId;
+use jalon_store::index::{Sight, StatId};
 use jalon_store::{Glance, LocalStore};
 
-use self::check::Checked;
+use self::check::{Checked, Touched};
 use self::format::{Kept, Snapshot};
 use crate::frontend::{self, Source};
+use crate::plan::held::Ledger;
 use crate::project::{Machine, Project};
 use crate::run::Materialise;
 use crate::run::rest::Rest;
-use crate::witness::Witnesses;
+use crate::witness::{Look, Witnesses};
 use crate::worker::environment::{self, PLACES};
 use crate::workspace::PRIVATE_DIRECTORY;
 
 pub use self::reply::{Answer, Listeners, Occasion};
 
-/// Snapshots that are kept of a project; of more questions, the oldest ones are forgotten.
-const MOST: usize = 16;
+/// Files that are kept of a project, two a question; of more questions, the oldest ones are forgotten.
+const MOST: usize = 32;
 
 /// All that decides an answer and does not lie in a file that was looked at.
 #[derive(Debug)]
@@ -185,6 +191,26 @@ impl Asked {
     }
 }
 
+/// What is known of a question.
+pub enum Known {
+    /// Nothing has changed: the answer.
+    All(Box<Answer>),
+    /// Only files have changed that nodes declare to read.
+    Most(Box<Standing>),
+    /// Nothing that still holds.
+    Nothing,
+}
+
+/// What still stands of what an earlier run left at rest.
+pub struct Standing {
+    /// What judging came to then.
+    pub ledger: Ledger,
+    /// Everything that was looked at, as it is now.
+    pub looks: Vec<Look>,
+    /// Keeps collections from what it names.
+    _lease: Glance,
+}
+
 fn bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_bytes()
 }
@@ -194,8 +220,12 @@ pub fn may_answer(asked: &Asked) -> bool {
     asked.place().is_file()
 }
 
-/// The answer to a question, if nothing has changed. Only the holder of the workspace's lock may ask.
-pub fn answer(asked: &Asked) -> Option<Answer> {
+/// What is known of a question. Only the holder of the workspace's lock may ask.
+pub fn known(asked: &Asked) -> Known {
+    look_up(asked).unwrap_or(Known::Nothing)
+}
+
+fn look_up(asked: &Asked) -> Option<Known> {
     let place = asked.place();
     let file = fs::read(&place).ok()?;
     let snapshot = Snapshot::read(&file, &asked.digest)?;
@@ -205,25 +235,43 @@ pub fn answer(asked: &Asked) -> Option<Answer> {
     if !same {
         return None;
     }
-    match check::check(&asked.root, &asked.private(), &snapshot)? {
-        Checked::Same => {}
-        Checked::Touched(now) => {
-            let kept = snapshot.kept()?;
-            let sights = snapshot.sights(&asked.root)?;
-            let sights = sights
-                .into_iter()
-                .map(|(path, before)| {
-                    let sight = now.get(&path).copied().unwrap_or(before);
-                    (path, sight)
-                })
-                .collect();
-            // One that cannot be brought up to date costs the same look again.
-            if let Some(bytes) = format::write(&kept, &asked.digest, &asked.root, sights) {
-                replace(&place, &bytes);
-            }
+    let touched = match check::check(&asked.root, &asked.private(), &snapshot)? {
+        Checked::Same => Touched::default(),
+        Checked::Touched(touched) => touched,
+    };
+    if touched.changed {
+        let ledger = fs::read(ledger_of(&place)).ok()?;
+        let (run, ledger) = format::read_ledger(&ledger, &asked.digest)?;
+        return (run == snapshot.run).then_some(Known::Most(Box::new(Standing {
+            ledger,
+            looks: looks_now(asked, &snapshot, &touched)?,
+            _lease: glance,
+        })));
+    }
+    if !touched.now.is_empty() {
+        let kept = snapshot.kept()?;
+        let looks = looks_now(asked, &snapshot, &touched)?;
+        // One that cannot be brought up to date costs the same look again.
+        if let Some(bytes) = format::write(&kept, &asked.digest, &asked.root, looks) {
+            replace(&place, &bytes);
         }
     }
-    Some(Answer::new(&snapshot, glance))
+    Some(Known::All(Answer::new(&snapshot, glance).into()))
+}
+
+fn looks_now(asked: &Asked, snapshot: &Snapshot<'_>, touched: &Touched) -> Option<Vec<Look>> {
+    let mut looks = snapshot.looks(&asked.root)?;
+    for look in &mut looks {
+        // Of a path only one kind of look tells of content.
+        if let (Sight::File { .. }, Some(now)) = (look.sight, touched.now.get(&look.path)) {
+            look.sight = *now;
+        }
+    }
+    Some(looks)
+}
+
+fn ledger_of(place: &Path) -> PathBuf {
+    place.with_extension("nodes")
 }
 
 /// Keeps what a run came to that left everything at rest. Only the holder of the workspace's lock may. Nothing
@@ -257,10 +305,17 @@ pub fn keep(
                 .map(|(node, rank)| (node.name.to_string(), rank))
                 .collect(),
         };
-        format::write(&kept, &asked.digest, &asked.root, witnesses.all()?)
+        let ledger = format::write_ledger(&rest.ledger, run, &asked.digest)?;
+        let snapshot = format::write(&kept, &asked.digest, &asked.root, witnesses.all()?)?;
+        Some((ledger, snapshot))
     };
+    let place = asked.place();
     match kept() {
-        Some(bytes) => replace(&asked.place(), &bytes),
+        Some((ledger, snapshot)) => {
+            // Of two runs' halves nothing is believed.
+            replace(&ledger_of(&place), &ledger);
+            replace(&place, &snapshot);
+        }
         None => forget(asked),
     }
 }
@@ -270,6 +325,7 @@ pub fn keep(
 pub fn forget(asked: &Asked) {
     // What stays is found wrong by its stats.
     let _ = fs::remove_file(asked.place());
+    let _ = fs::remove_file(ledger_of(&asked.place()));
 }
 
 /// Under a temporary name first; not synced, for what a power cut tears does not hash to what it says.
@@ -277,7 +333,7 @@ fn replace(place: &Path, bytes: &[u8]) {
     let Some(directory) = place.parent() else {
         return;
     };
-    let temporary = place.with_extension("tmp");
+    let temporary = place.with_added_extension("tmp");
     // What cannot be kept costs the next run its time.
     let _ = fs::create_dir_all(directory)
         .and_then(|()| fs::write(&temporary, bytes))

@@ -40,6 +40,8 @@ pub struct Workspace {
     root: PathBuf,
     store: Arc<LocalStore>,
     cache: Arc<dyn StatCache>,
+    /// The same, for what nodes declare to read.
+    declared: Arc<dyn StatCache>,
     link: jalon_store::LinkMode,
     journal: Option<Journal>,
     /// Nodes may write out of the project.
@@ -115,6 +117,7 @@ impl Workspace {
         Workspace {
             root,
             store,
+            declared: cache.clone(),
             cache,
             link,
             journal,
@@ -128,6 +131,12 @@ impl Workspace {
     /// What is remembered of files.
     pub fn cache(&self) -> &dyn StatCache {
         &*self.cache
+    }
+
+    /// The same, where looks at what nodes declare to read go through a cache of their own.
+    #[must_use]
+    pub fn declared_through(self, declared: Arc<dyn StatCache>) -> Workspace {
+        Workspace { declared, ..self }
     }
 
     /// The same, where nodes may write out of the project (`[pipeline] allow_outside`).
@@ -189,11 +198,11 @@ impl Workspace {
             }
             return self
                 .store
-                .digest_files(&self.root, &files, &*self.cache)
+                .digest_files(&self.root, &files, &*self.declared)
                 .map_err(ObserveError::Ingest);
         }
         let content = self
-            .held(artifact)
+            .held_through(artifact, &*self.declared)
             .map_err(ObserveError::Ingest)?
             .ok_or_else(|| ObserveError::Missing(artifact.shown().into()))?;
         fits(artifact, &content).map_err(|wanted| ObserveError::WrongShape {
@@ -218,7 +227,7 @@ impl Workspace {
             let name = file.to_string_lossy().into_owned();
             let content = self
                 .store
-                .digest_path(&self.root.join(&file), &*self.cache)
+                .digest_path(&self.root.join(&file), &*self.declared)
                 .map_err(ObserveError::Ingest)?
                 .ok_or(ObserveError::Missing(file))?;
             found.push((name, content));

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use jalon_conf::pipeline::Artifact;
 use jalon_store::content::Content;
 use jalon_store::error::IngestError;
+use jalon_store::index::StatCache;
 
 use super::{PublishError, Workspace};
 use crate::witness;
@@ -18,11 +19,20 @@ impl Workspace {
     /// # Errors
     /// It cannot be read.
     pub fn held(&self, artifact: &Artifact) -> Result<Option<Content>, IngestError> {
-        let Some(directory) = &artifact.versions else {
-            return self.current(&artifact.path);
+        self.held_through(artifact, &*self.cache)
+    }
+
+    pub(super) fn held_through(
+        &self,
+        artifact: &Artifact,
+        cache: &dyn StatCache,
+    ) -> Result<Option<Content>, IngestError> {
+        let place = match &artifact.versions {
+            None => Some(self.root.join(&artifact.path)),
+            Some(directory) => self.version(directory, artifact.load_version.as_deref()),
         };
-        match self.version(directory, artifact.load_version.as_deref()) {
-            Some(place) => self.store.digest_path(&place, &*self.cache),
+        match place {
+            Some(place) => self.store.digest_path(&place, cache),
             None => Ok(None),
         }
     }

@@ -14,25 +14,29 @@ use super::super::args::{Common, MaterialiseArg, RunArgs};
 use super::super::exit::{self, Failure};
 use super::super::out;
 use super::super::record::Lines;
-use super::super::session::Session;
+use super::super::session::{self, Session};
 use super::super::{signals, ui};
-use super::settled;
+use super::settled::{self, Asking};
 
 /// Makes the targets.
 pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
     let asked = settled::ask(common, args);
-    let answered = asked
-        .as_ref()
-        .and_then(|asked| settled::answer(common, args, asked));
-    if let Some(answered) = answered {
-        return answered;
-    }
-    let session = Session::open(common, true)?;
     let id = ulid::Ulid::generate().to_string();
-    let lock = session.lock(
-        !args.no_wait,
-        &format!("process {}, run {id}", std::process::id()),
-    )?;
+    let asking = asked
+        .as_ref()
+        .map(|asked| settled::answer(common, args, asked, &id));
+    let (standing, lock) = match asking {
+        Some(Asking::Answered(answered)) => return answered,
+        Some(Asking::Make(known)) => known.unzip(),
+        None => (None, None),
+    };
+    let session = Session::open(common, true)?;
+    let lock = match lock {
+        Some(lock) => lock,
+        None => session.lock(!args.no_wait, &session::about(&id))?,
+    };
+    // What Python is to be told of each node is not kept.
+    let standing = standing.filter(|_| session.project.loader.is_none());
     let workspace = session.own_files(&lock)?;
     let options = options(&session, args)?;
     let remotes = session.remotes(common.offline, args.no_push.then_some(false))?;
@@ -57,17 +61,30 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
         executor: &jalon::worker::process::Processes,
         lock: &lock,
         repeats: None,
+        ledger: standing.as_ref().map(|standing| &standing.ledger),
         witnesses: &session.witnesses,
         store_state: session.store_state,
     };
-    let Ended { summary, rest } = run
+    let Ended {
+        summary,
+        rest,
+        held,
+    } = run
         .execute(&setting, &options, sinks)
         .map_err(|error| refused(&session, error))?;
+    if common.verbose > 0 && held > 0 {
+        out::note(format!(
+            "note: nothing that {held} of the nodes rest on has changed, so they were not looked at again"
+        ));
+    }
     session.cache.flush();
     if let Err(error) = session.store.tidy() {
         out::note(format!("note: the store could not be tidied: {error}"));
     }
     let lost = lost.take();
+    if let Some(standing) = standing {
+        session.witnesses.adopt(standing.looks);
+    }
     if let (Some(asked), true) = (&asked, lost.is_empty()) {
         settled::keep(asked, &session, &id, rest.as_ref());
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use jalon::event::Sink;
 use jalon::frontend;
 use jalon::run::rest::Rest;
-use jalon::settled::{self, Asked, Listeners, Occasion, Question};
+use jalon::settled::{self, Answer, Asked, Known, Listeners, Occasion, Question, Standing};
 use jalon::trace::{Lost, Trace};
 use jalon::workspace::PRIVATE_DIRECTORY;
 use jalon::workspace::lock::Lock;
@@ -35,20 +35,46 @@ pub fn ask(common: &Common, args: &RunArgs) -> Option<Asked> {
     question.ask()
 }
 
-/// The answer to a run, if an earlier one left everything at rest and nothing has changed since; nothing where
-/// the run has to be made.
-pub fn answer(common: &Common, args: &RunArgs, asked: &Asked) -> Option<Result<u8, Failure>> {
+/// What came of asking.
+pub enum Asking {
+    /// The run is answered.
+    Answered(Result<u8, Failure>),
+    /// It has to be made; what is known, and under which lock.
+    Make(Option<(Box<Standing>, Lock)>),
+}
+
+/// The answer to a run, if an earlier one left everything at rest and nothing has changed since; else what still
+/// stands of it, under the lock under which that was found out.
+pub fn answer(common: &Common, args: &RunArgs, asked: &Asked, id: &str) -> Asking {
     let began = Instant::now();
     if !args.force.is_empty() || args.with_hooks || !settled::may_answer(asked) {
-        return None;
+        return Asking::Make(None);
     }
-    let machine = session::machine();
-    let root = asked.root();
-    let id = ulid::Ulid::generate().to_string();
-    let about = format!("process {}, run {id}", std::process::id());
     // Whoever holds it is waited for where all that is said.
-    let _lock = Lock::take(&root.join(PRIVATE_DIRECTORY).join("lock"), &about).ok()?;
-    let answer = settled::answer(asked)?;
+    let place = asked.root().join(PRIVATE_DIRECTORY).join("lock");
+    let Ok(lock) = Lock::take(&place, &session::about(id)) else {
+        return Asking::Make(None);
+    };
+    match settled::known(asked) {
+        Known::All(answer) => match tell(common, args, asked, id, began, &answer) {
+            Some(told) => Asking::Answered(told),
+            None => Asking::Make(None),
+        },
+        Known::Most(standing) => Asking::Make(Some((standing, lock))),
+        Known::Nothing => Asking::Make(None),
+    }
+}
+
+/// Tells an answer; nothing where all of it is wanted and not known.
+fn tell(
+    common: &Common,
+    args: &RunArgs,
+    asked: &Asked,
+    id: &str,
+    began: Instant,
+    answer: &Answer,
+) -> Option<Result<u8, Failure>> {
+    let (machine, root) = (session::machine(), asked.root());
     let shown = !common.json && ui::tells_each(common, answer.reused());
     let each = common.json || args.events.is_some() || shown;
     let hits = if each { answer.hits()? } else { Vec::new() };
@@ -64,7 +90,7 @@ pub fn answer(common: &Common, args: &RunArgs, asked: &Asked) -> Option<Result<u
         Some(Ok(lines)) => Some(lines),
         None => None,
     };
-    let trace = Trace::to(Some(answer.trace(&id)), &lost);
+    let trace = Trace::to(Some(answer.trace(id)), &lost);
     let mut brief: Vec<Box<dyn Sink>> = vec![Box::new(trace)];
     let mut full: Vec<Box<dyn Sink>> = Vec::new();
     full.extend(tally.clone().map(|tally| Box::new(tally) as Box<dyn Sink>));
@@ -74,7 +100,7 @@ pub fn answer(common: &Common, args: &RunArgs, asked: &Asked) -> Option<Result<u
         if shown { &mut full } else { &mut brief }.push(screen);
     }
     let occasion = Occasion {
-        id: &id,
+        id,
         root,
         jobs: args.jobs.unwrap_or(machine.cpus),
         machine: &machine,

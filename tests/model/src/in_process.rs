@@ -350,6 +350,7 @@ impl Session {
             executor: performer,
             lock: &lock,
             witnesses: &Witnesses::off(),
+            ledger: None,
             store_state: None,
         };
         let options = Options {

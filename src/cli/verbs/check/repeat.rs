@@ -87,6 +87,7 @@ pub fn repeat(common: &Common, names: &[String]) -> Result<u8, Failure> {
         lock: &lock,
         repeats: Some(&repeats),
         witnesses: &session.witnesses,
+        ledger: None,
         store_state: None,
     };
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
@@ -120,16 +121,8 @@ fn all_known(
         .map_err(|missed| refused(session, RunError::Unobserved(missed)))?;
     let judge = Judge::new(graph, &sight, &observations);
     let history = History::new(&session.store, &session.project.name);
-    let inputs = plan::Inputs {
-        graph,
-        selection,
-        forced: &vec![false; graph.len()],
-        sources: &observations.sources,
-        judge,
-        store: &session.store,
-        workspace,
-        history: &history,
-    };
+    let forced = vec![false; graph.len()];
+    let inputs = plan::Inputs::new(judge, selection, &forced, &history);
     let plan = plan::plan(&inputs)?;
     let is_known = |id: NodeId| {
         let judged = plan.judged[id.0 as usize].as_ref();

@@ -3,17 +3,17 @@
 //! Whether it was answered so shows in the trace alone, which refers to an earlier run. Forgetting what was
 //! kept (`.jalon/settled` may be deleted at any time) makes the same run the long way: both must say the same.
 
-use std::collections::BTreeMap;
+mod held;
+mod random;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 
-use crate::project::{Project, files_below, rounds, wait_until};
+use crate::project::{Project, files_below, wait_until};
 
 /// Every kind of thing that is looked at: files, patterns, directories, parameters, code, all kinds of output.
 const DEFINITION: &str = r#"
@@ -335,7 +335,7 @@ fn what_is_only_touched_is_answered_and_remembered() {
         drop(file);
         let kept = || {
             let kept = files_below(&project.path(".jalon/settled"));
-            assert_eq!(kept.len(), 1);
+            assert_eq!(kept.len(), 2);
             kept[0].metadata().unwrap().ino()
         };
         let before = kept();
@@ -553,189 +553,5 @@ fn old_snapshots_are_forgotten() {
     for number in 0..20 {
         project.run_ok(&["-p", &format!("y={number}")]);
     }
-    assert_eq!(files_below(&project.path(".jalon/settled")).len(), 16);
-}
-
-/// Something that a person, an editor or a tool may do to a project.
-#[derive(Debug, Clone)]
-enum Edit {
-    Write(usize, u8),
-    Forge(usize, u8),
-    Touch(usize),
-    Remove(usize),
-    Rename(usize, usize),
-    Link(usize, usize),
-    Executable(usize, bool),
-    Directory(usize),
-    RunPart(usize),
-}
-
-/// Paths that mean something, and some that do not.
-const PATHS: [&str; 26] = [
-    "in/one.txt",
-    "in/two.txt",
-    "data/x.csv",
-    "data/z.csv",
-    "data/deep/y.csv",
-    "data/new/n.csv",
-    "data/.hidden.csv",
-    "data/deep",
-    "tree/p",
-    "tree/r",
-    "tree/sub/s",
-    "code/a.sh",
-    "code/b.sh",
-    "conf/base.yml",
-    "conf/more.yml",
-    "extra.yml",
-    "out/a.txt",
-    "out/b/sub/all",
-    "out/b/extra",
-    "out/b",
-    "tmp/c",
-    "d.txt",
-    "data/__pycache__/m.csv",
-    "notes.txt",
-    "jalon.toml",
-    ".jalon/index",
-];
-
-fn edit() -> impl Strategy<Value = Edit> {
-    let at = || 0..PATHS.len();
-    prop_oneof![
-        4 => (at(), 0..3u8).prop_map(|(at, value)| Edit::Write(at, value)),
-        2 => (at(), 0..3u8).prop_map(|(at, value)| Edit::Forge(at, value)),
-        2 => at().prop_map(Edit::Touch),
-        2 => at().prop_map(Edit::Remove),
-        1 => (at(), at()).prop_map(|(from, to)| Edit::Rename(from, to)),
-        1 => (at(), at()).prop_map(|(from, to)| Edit::Link(from, to)),
-        1 => (at(), any::<bool>()).prop_map(|(at, may)| Edit::Executable(at, may)),
-        1 => at().prop_map(Edit::Directory),
-        1 => (0..2usize).prop_map(Edit::RunPart),
-    ]
-}
-
-fn text(path: &str, value: u8) -> String {
-    match path.rsplit('.').next() {
-        Some("yml") => format!("x: {value}\n"),
-        Some("toml") => format!("{DEFINITION}# {value}\n"),
-        Some("sh") => format!("echo {value}\n"),
-        _ => format!("{value}\n"),
-    }
-}
-
-/// What cannot be done is not done.
-fn apply(project: &Project, edit: &Edit) {
-    let path = |at: usize| project.path(PATHS[at]);
-    let _ = match *edit {
-        Edit::Write(at, value) => {
-            let _ = fs::create_dir_all(path(at).parent().unwrap());
-            fs::write(path(at), text(PATHS[at], value))
-        }
-        Edit::Forge(at, value) => match (
-            path(at).metadata(),
-            fs::File::options().write(true).open(path(at)),
-        ) {
-            (Ok(metadata), Ok(file)) => fs::write(path(at), text(PATHS[at], value))
-                .and_then(|()| file.set_modified(metadata.modified().unwrap())),
-            _ => Ok(()),
-        },
-        Edit::Touch(at) => fs::File::options()
-            .append(true)
-            .open(path(at))
-            .and_then(|file| file.set_modified(SystemTime::now())),
-        Edit::Remove(at) if path(at).is_dir() => fs::remove_dir_all(path(at)),
-        Edit::Remove(at) => fs::remove_file(path(at)),
-        Edit::Rename(from, to) => fs::rename(path(from), path(to)),
-        Edit::Link(from, to) => symlink(path(to), path(from)),
-        Edit::Executable(at, may) if path(at).is_file() => {
-            let mode = if may { 0o755 } else { 0o644 };
-            fs::set_permissions(path(at), fs::Permissions::from_mode(mode))
-        }
-        Edit::Executable(..) => Ok(()),
-        Edit::Directory(at) => fs::create_dir_all(path(at)),
-        Edit::RunPart(at) => {
-            project.jalon(&["run", ["a", "b"][at]]);
-            Ok(())
-        }
-    };
-}
-
-/// Everything below the project but what is jalon's own.
-fn look(project: &Project) -> BTreeMap<String, (u32, i64, i64, Vec<u8>)> {
-    let mut all = BTreeMap::new();
-    let mut pending = vec![project.dir.clone()];
-    while let Some(directory) = pending.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.ends_with(".jalon") {
-                continue;
-            }
-            let metadata = path.symlink_metadata().unwrap();
-            let bytes = match metadata.file_type() {
-                kind if kind.is_dir() => {
-                    pending.push(path.clone());
-                    Vec::new()
-                }
-                kind if kind.is_symlink() => fs::read_link(&path)
-                    .unwrap()
-                    .into_os_string()
-                    .into_encoded_bytes(),
-                _ => fs::read(&path).unwrap(),
-            };
-            let seen = (
-                metadata.mode(),
-                metadata.ctime(),
-                metadata.ctime_nsec(),
-                bytes,
-            );
-            all.insert(path.display().to_string(), seen);
-        }
-    }
-    all
-}
-
-#[test]
-fn whatever_happened_the_answer_is_what_a_run_would_give() {
-    let config = Config {
-        cases: rounds(20),
-        failure_persistence: None,
-        max_shrink_iters: 60,
-        ..Config::default()
-    };
-    let steps = proptest::collection::vec(proptest::collection::vec(edit(), 0..4), 4..8);
-    let short = std::cell::Cell::new(0);
-    let result = TestRunner::new(config).run(&steps, |steps| {
-        let project = settled();
-        for edits in steps {
-            edits.iter().for_each(|edit| apply(&project, edit));
-            let run = project.jalon(&["run", "--json", "--events", "../events"]);
-            let told = fs::read(project.beside("events")).is_ok();
-            let executed = project.executed();
-            if !told || !answered(&project) {
-                let _ = fs::remove_file(project.beside("events"));
-                continue;
-            }
-            short.set(short.get() + 1);
-            prop_assert!(executed.is_empty(), "{executed:?}");
-            let events_then = events(&project, "../events");
-            let before = look(&project);
-            forget(&project);
-            let long = project.jalon(&["run", "--json", "--events", "../events"]);
-            prop_assert_eq!(long.code, run.code, "{}", long);
-            prop_assert_eq!(masked(long.json()), masked(run.json()));
-            prop_assert_eq!(events(&project, "../events"), events_then);
-            prop_assert_eq!(project.executed(), Vec::<String>::new());
-            prop_assert!(
-                look(&project) == before,
-                "the long way changed the project: {:?}",
-                edits
-            );
-        }
-        Ok(())
-    });
-    if let Err(error) = result {
-        panic!("{error}");
-    }
-    assert!(short.get() > 0, "no run was answered from what was kept");
+    assert_eq!(files_below(&project.path(".jalon/settled")).len(), 32);
 }
