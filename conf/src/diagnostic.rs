@@ -1,9 +1,12 @@
 //! What is wrong with a definition, and where. Knows nothing of how it is drawn.
 
+use serde::{Deserialize, Serialize};
+
 /// A place in one of the texts that were read.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Location {
     /// The file as the user knows it (project-relative), or `--params`, `-p` and the like.
+    #[serde(with = "file")]
     pub file: std::sync::Arc<str>,
     /// Byte offset of the first byte.
     pub offset: usize,
@@ -15,6 +18,33 @@ pub struct Location {
     pub column: u32,
     /// Length in characters, on the first line; at least 1.
     pub width: u32,
+}
+
+/// A file's name, kept once for all the places in it that are read after each other.
+mod file {
+    use std::borrow::Cow;
+    use std::cell::RefCell;
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    thread_local! {
+        static LAST: RefCell<Arc<str>> = RefCell::new(Arc::from(""));
+    }
+
+    pub fn serialize<S: Serializer>(file: &Arc<str>, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(file)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<str>, D::Error> {
+        let name = Cow::<str>::deserialize(from)?;
+        Ok(LAST.with_borrow_mut(|last| {
+            if **last != *name {
+                *last = Arc::from(&*name);
+            }
+            last.clone()
+        }))
+    }
 }
 
 /// How bad it is.

@@ -2,8 +2,10 @@
 //!
 //! Knows names only; who reads and writes the forms is elsewhere.
 
+use serde::{Deserialize, Serialize};
+
 /// The form of a value in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     /// `json.load`.
     Json,

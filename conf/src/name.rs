@@ -1,7 +1,9 @@
 //! Names of nodes and artifacts, their matrix instances, and the selectors that match them.
 
+use serde::{Deserialize, Serialize};
+
 /// A name with its matrix values: `train`, or `train[gbm,1]`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Instance {
     /// The name as written in the definition.
     pub base: String,
@@ -10,7 +12,7 @@ pub struct Instance {
 }
 
 /// What a user may write as a target or a fan-in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Selector {
     /// `model`, `model[*]`, `model[gbm,*]`, `model[model=gbm]`: an artifact or a node.
     Name {
@@ -26,7 +28,7 @@ pub enum Selector {
 }
 
 /// One place between the brackets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Match {
     /// `*`.
     Any,

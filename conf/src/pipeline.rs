@@ -7,21 +7,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnostic::Location;
 use crate::format::Format;
 use crate::name::{Instance, Selector};
 use crate::value::Value;
 
 /// Index of an artifact in [`Pipeline::artifacts`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ArtifactId(pub u32);
 
 /// Index of a node in [`Pipeline::nodes`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeId(pub u32);
 
 /// A whole definition, valid as far as can be known without a disk.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Pipeline {
     /// `[pipeline] name`, if given.
     pub name: Option<String>,
@@ -58,7 +60,7 @@ pub struct Pipeline {
 }
 
 /// What is known of a Kedro project as a whole.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Loaded {
     /// Modules, by the first part of their names, that are there before a node begins.
     pub modules: Vec<String>,
@@ -83,7 +85,7 @@ impl Pipeline {
 }
 
 /// A named dataset.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Artifact {
     /// Its name with its matrix values: `model[gbm,1]`.
     pub name: Instance,
@@ -126,7 +128,7 @@ impl Artifact {
 }
 
 /// What lies at an artifact's path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Shape {
     /// One file.
     File,
@@ -150,7 +152,7 @@ impl Shape {
 }
 
 /// Whether an output's bytes outlive the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Keep {
     /// In the store (the default).
     Store,
@@ -159,7 +161,7 @@ pub enum Keep {
 }
 
 /// `kind` of an output: how reports and `diff` read it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// Plain bytes.
     Data,
@@ -170,7 +172,7 @@ pub enum Kind {
 }
 
 /// One step, matrix already expanded.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Node {
     /// Its name with its matrix values: `train[gbm,1]`.
     pub name: Instance,
@@ -223,7 +225,7 @@ pub struct Node {
 }
 
 /// What a node or a `finally` executes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// A string: `sh -ceu`, inserted values quoted.
     Shell(Vec<Piece>),
@@ -239,7 +241,7 @@ pub enum Command {
 }
 
 /// A node of a Kedro project, which a process runs that has the project loaded.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Its name in Kedro.
     pub node: String,
@@ -269,7 +271,7 @@ pub struct Task {
 
 /// A Python function that is a node: its arguments are the node's inputs, parameters and matrix values by name,
 /// its results the outputs that it does not take as arguments.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     /// `package.module:function`.
     pub function: String,
@@ -278,7 +280,7 @@ pub struct Call {
 }
 
 /// One element of an array command.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Word {
     /// What the element is made of, in order.
     pub pieces: Vec<Piece>,
@@ -287,7 +289,7 @@ pub struct Word {
 }
 
 /// A part of a command.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Piece {
     /// Text as written; `vars` in a string command are inserted here already.
     Text(String),
@@ -309,7 +311,7 @@ pub enum Piece {
 }
 
 /// `{{run.*}}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunField {
     /// `succeeded`, `failed` or `interrupted`.
     Status,
@@ -324,7 +326,7 @@ pub enum RunField {
 }
 
 /// One entry of `in`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Input {
     /// The name under `in.NAME`.
     pub alias: String,
@@ -339,7 +341,7 @@ pub struct Input {
 }
 
 /// One entry of `out`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Output {
     /// The name under `out.NAME`: the artifact's base name.
     pub alias: String,
@@ -348,7 +350,7 @@ pub struct Output {
 }
 
 /// `resources`. `cpu` defaults to 1; any other name is a pool of its own (`gpu`, `licence`).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Resources {
     /// Cores; fractions allowed.
     pub cpu: f64,
@@ -361,7 +363,7 @@ pub struct Resources {
 }
 
 /// `retries`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Retries {
     /// Further attempts after the first.
     pub max: u32,
@@ -372,7 +374,7 @@ pub struct Retries {
 }
 
 /// A cause of failure that may be retried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
     /// It took longer than `timeout`.
     Timeout,
@@ -387,7 +389,7 @@ pub enum Cause {
 }
 
 /// `cache`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cache {
     /// Not written: outputs are cached, a node without outputs always runs.
     Default,
@@ -398,7 +400,7 @@ pub enum Cache {
 }
 
 /// `undeclared`: what a read of an undeclared project file does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Undeclared {
     /// Folded into the key.
     Follow,
@@ -409,7 +411,7 @@ pub enum Undeclared {
 }
 
 /// `isolation`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Isolation {
     /// Reads are observed.
     Trace,
@@ -420,7 +422,7 @@ pub enum Isolation {
 }
 
 /// `[pipeline] programs`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Programs {
     /// Runtimes by version, system utilities by nothing.
     Version,
@@ -429,7 +431,7 @@ pub enum Programs {
 }
 
 /// `[finally.*]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Finally {
     /// Its name.
     pub name: String,
@@ -450,7 +452,7 @@ pub struct Finally {
 }
 
 /// `when` of a `finally`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum When {
     /// Always.
     Always,
@@ -461,7 +463,7 @@ pub enum When {
 }
 
 /// `[[hook]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Hook {
     /// Event names; `run.*` and `*` are allowed.
     pub on: Vec<String>,
@@ -478,7 +480,7 @@ pub struct Hook {
 }
 
 /// `mode` of a hook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HookMode {
     /// One process an event, one object on stdin.
     Each,
@@ -487,7 +489,7 @@ pub enum HookMode {
 }
 
 /// `failure` of a hook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HookFailure {
     /// A notice.
     Warn,
@@ -496,7 +498,7 @@ pub enum HookFailure {
 }
 
 /// `[store]`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoreSettings {
     /// `path`, if written: relative to the project, or absolute, or with a leading `~/`.
     pub path: Option<String>,
@@ -548,7 +550,7 @@ impl Default for StoreSettings {
 }
 
 /// `[store] link`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Link {
     /// Reflink, else copy.
     Auto,

@@ -1,7 +1,9 @@
 //! Parameter values: JSON's shapes, with integers and floats kept apart and tables in written order.
 
+use serde::{Deserialize, Serialize};
+
 /// A parameter value. Floats are finite or not (`.inf`, `.nan` in YAML).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     /// `null`.
     Null,

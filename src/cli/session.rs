@@ -182,13 +182,25 @@ pub fn not_loaded(error: LoadError) -> Failure {
 impl Session {
     /// The project, its store and the stat cache. `write` makes the store where there is none.
     pub fn open(common: &Common, write: bool) -> Result<Session, Failure> {
+        Session::open_with(common, write, None)
+    }
+
+    /// The same, where the project is known already.
+    pub fn open_with(
+        common: &Common,
+        write: bool,
+        known: Option<Project>,
+    ) -> Result<Session, Failure> {
         let witnesses = Arc::new(if write {
             Witnesses::default()
         } else {
             Witnesses::off()
         });
         let bench = bench(write);
-        let project = project(common, &witnesses, &bench)?;
+        let project = match known {
+            Some(known) => known,
+            None => project(common, &witnesses, &bench)?,
+        };
         let machine = bench.machine.clone();
         let path = store_path(&project);
         let private = project.root.join(PRIVATE_DIRECTORY);

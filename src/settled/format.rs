@@ -13,9 +13,10 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use jalon_conf::pipeline::Pipeline;
 use jalon_store::digest::{BlobDigest, Hasher, context};
 use jalon_store::index::{Sight, StatId};
-use jalon_store::record;
+use jalon_store::record::{self, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Counts, Notice, Planned};
@@ -164,10 +165,16 @@ pub fn write(kept: &Kept, question: &[u8; 32], root: &Path, looks: Vec<Look>) ->
     Some(to)
 }
 
-/// The bytes of a ledger: `jalon ledger 1.\n` (16), the hash (32) as above, question (32), the run, and the ledger
-/// as a record.
-pub fn write_ledger(ledger: &Ledger, run: &str, question: &[u8; 32]) -> Option<Vec<u8>> {
+/// The bytes of a ledger: `jalon ledger 1.\n` (16), the hash (32) as above, question (32), the digest of the pipeline
+/// that it speaks of (32; zeros where it is not kept), the run, and the ledger as a record.
+pub fn write_ledger(
+    ledger: &Ledger,
+    run: &str,
+    question: &[u8; 32],
+    pipeline: Option<&[u8; 32]>,
+) -> Option<Vec<u8>> {
     let mut to = [LEDGER.as_slice(), &[0; 32], question].concat();
+    to.extend_from_slice(pipeline.unwrap_or(&[0; 32]));
     lengthed(&mut to, run.as_bytes())?;
     to.extend_from_slice(&record::encode(ledger).ok()?);
     let check = check(&to[LEDGER.len() + 32..]);
@@ -176,7 +183,7 @@ pub fn write_ledger(ledger: &Ledger, run: &str, question: &[u8; 32]) -> Option<V
 }
 
 /// A ledger and its run; nothing where the bytes are not one to this question.
-pub fn read_ledger(file: &[u8], question: &[u8; 32]) -> Option<(String, Ledger)> {
+pub fn read_ledger(file: &[u8], question: &[u8; 32]) -> Option<(String, [u8; 32], Ledger)> {
     let mut from = From(file);
     if from.take(LEDGER.len())? != LEDGER {
         return None;
@@ -185,8 +192,35 @@ pub fn read_ledger(file: &[u8], question: &[u8; 32]) -> Option<(String, Ledger)>
     if check(from.0) != sum || from.array::<32>()? != *question {
         return None;
     }
+    let pipeline = from.array()?;
     let run = std::str::from_utf8(from.lengthed()?).ok()?.to_owned();
-    Some((run, record::decode(from.0).ok()?))
+    Some((run, pipeline, record::decode(from.0).ok()?))
+}
+
+/// A pipeline as it was read, under the name that its runs are filed under.
+#[derive(Serialize, Deserialize)]
+struct Read {
+    name: String,
+    pipeline: Pipeline,
+}
+
+impl Record for Read {
+    /// Not one of a store's.
+    const KIND: u8 = 129;
+}
+
+/// The bytes of a pipeline, and their digest.
+pub fn write_pipeline(name: &str, pipeline: &Pipeline) -> Option<(Vec<u8>, [u8; 32])> {
+    let (name, pipeline) = (name.to_owned(), pipeline.clone());
+    let bytes = record::encode(&Read { name, pipeline }).ok()?;
+    let digest = check(&bytes);
+    Some((bytes, digest))
+}
+
+/// A pipeline and its name; nothing where the bytes do not have this digest.
+pub fn read_pipeline(file: &[u8], digest: &[u8; 32]) -> Option<(String, Pipeline)> {
+    let read: Read = (check(file) == *digest).then(|| record::decode(file).ok())??;
+    Some((read.name, read.pipeline))
 }
 
 fn check(bytes: &[u8]) -> [u8; 32] {

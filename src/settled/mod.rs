@@ -50,6 +50,7 @@ use jalon_store::{Glance, LocalStore};
 use self::check::{Checked, Touched};
 use self::format::{Kept, Snapshot};
 use crate::frontend::{self, Source};
+use crate::graph::Graph;
 use crate::plan::held::Ledger;
 use crate::project::{Machine, Project};
 use crate::run::Materialise;
@@ -60,8 +61,8 @@ use crate::workspace::PRIVATE_DIRECTORY;
 
 pub use self::reply::{Answer, Listeners, Occasion};
 
-/// Files that are kept of a project, two a question; of more questions, the oldest ones are forgotten.
-const MOST: usize = 32;
+/// Files that are kept of a project, three a question; of more questions, the oldest ones are forgotten.
+const MOST: usize = 48;
 
 /// All that decides an answer and does not lie in a file that was looked at.
 #[derive(Debug)]
@@ -207,6 +208,10 @@ pub struct Standing {
     pub ledger: Ledger,
     /// Everything that was looked at, as it is now.
     pub looks: Vec<Look>,
+    /// The project as it was read then, if that was kept.
+    pub project: Option<Project>,
+    /// The digest of what was kept of it.
+    pipeline: [u8; 32],
     /// Keeps collections from what it names.
     _lease: Glance,
 }
@@ -241,9 +246,11 @@ fn look_up(asked: &Asked) -> Option<Known> {
     };
     if touched.changed {
         let ledger = fs::read(ledger_of(&place)).ok()?;
-        let (run, ledger) = format::read_ledger(&ledger, &asked.digest)?;
+        let (run, pipeline, ledger) = format::read_ledger(&ledger, &asked.digest)?;
         return (run == snapshot.run).then_some(Known::Most(Box::new(Standing {
             ledger,
+            project: read_again(asked, &pipeline),
+            pipeline,
             looks: looks_now(asked, &snapshot, &touched)?,
             _lease: glance,
         })));
@@ -270,12 +277,31 @@ fn looks_now(asked: &Asked, snapshot: &Snapshot<'_>, touched: &Touched) -> Optio
     Some(looks)
 }
 
+/// The project as it was read: nothing that reading looked at has changed.
+fn read_again(asked: &Asked, digest: &[u8; 32]) -> Option<Project> {
+    let file = fs::read(pipeline_of(&asked.place())).ok()?;
+    let (name, pipeline) = format::read_pipeline(&file, digest)?;
+    Some(Project {
+        root: asked.root.clone(),
+        definition: asked.definition.clone(),
+        name,
+        graph: Graph::new(pipeline).ok()?,
+        loader: None,
+        warnings: Vec::new(),
+    })
+}
+
+fn pipeline_of(place: &Path) -> PathBuf {
+    place.with_extension("pipeline")
+}
+
 fn ledger_of(place: &Path) -> PathBuf {
     place.with_extension("nodes")
 }
 
 /// Keeps what a run came to that left everything at rest. Only the holder of the workspace's lock may. Nothing
-/// is kept, and nothing said, where that is not possible: it costs the next run its time.
+/// is kept, and nothing said, where that is not possible: it costs the next run its time. What stood `before` and was
+/// gone by in the run stands on.
 pub fn keep(
     asked: &Asked,
     rest: &Rest,
@@ -283,7 +309,16 @@ pub fn keep(
     project: &Project,
     store: &LocalStore,
     witnesses: &Witnesses,
+    before: Option<Standing>,
 ) {
+    let place = asked.place();
+    let pipeline = match &before {
+        Some(before) => Some(before.pipeline),
+        None => keep_pipeline(&place, project),
+    };
+    if let Some(before) = before {
+        witnesses.adopt(before.looks);
+    }
     let kept = || {
         let same = project.root == asked.root && project.definition == asked.definition;
         let graph = same.then_some(&project.graph)?;
@@ -305,11 +340,11 @@ pub fn keep(
                 .map(|(node, rank)| (node.name.to_string(), rank))
                 .collect(),
         };
-        let ledger = format::write_ledger(&rest.ledger, run, &asked.digest)?;
+        let pipeline = pipeline.as_ref();
+        let ledger = format::write_ledger(&rest.ledger, run, &asked.digest, pipeline)?;
         let snapshot = format::write(&kept, &asked.digest, &asked.root, witnesses.all()?)?;
         Some((ledger, snapshot))
     };
-    let place = asked.place();
     match kept() {
         Some((ledger, snapshot)) => {
             // Of two runs' halves nothing is believed.
@@ -320,12 +355,23 @@ pub fn keep(
     }
 }
 
+/// Keeps a project as it was read; nothing where reading it again would say more than that, or needs somebody.
+fn keep_pipeline(place: &Path, project: &Project) -> Option<[u8; 32]> {
+    if !project.warnings.is_empty() || project.loader.is_some() {
+        return None;
+    }
+    let (bytes, digest) = format::write_pipeline(&project.name, project.graph.pipeline())?;
+    replace(&pipeline_of(place), &bytes);
+    Some(digest)
+}
+
 /// Forgets the answer to a question: what was kept before a run that worked is not right any more, and would be
 /// read for nothing.
 pub fn forget(asked: &Asked) {
     // What stays is found wrong by its stats.
     let _ = fs::remove_file(asked.place());
     let _ = fs::remove_file(ledger_of(&asked.place()));
+    let _ = fs::remove_file(pipeline_of(&asked.place()));
 }
 
 /// Under a temporary name first; not synced, for what a power cut tears does not hash to what it says.

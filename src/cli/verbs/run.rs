@@ -25,12 +25,15 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
     let asking = asked
         .as_ref()
         .map(|asked| settled::answer(common, args, asked, &id));
-    let (standing, lock) = match asking {
+    let (mut standing, lock) = match asking {
         Some(Asking::Answered(answered)) => return answered,
         Some(Asking::Make(known)) => known.unzip(),
         None => (None, None),
     };
-    let session = Session::open(common, true)?;
+    let known = standing
+        .as_mut()
+        .and_then(|standing| standing.project.take());
+    let session = Session::open_with(common, true, known)?;
     let lock = match lock {
         Some(lock) => lock,
         None => session.lock(!args.no_wait, &session::about(&id))?,
@@ -82,11 +85,9 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
         out::note(format!("note: the store could not be tidied: {error}"));
     }
     let lost = lost.take();
-    if let Some(standing) = standing {
-        session.witnesses.adopt(standing.looks);
-    }
     if let (Some(asked), true) = (&asked, lost.is_empty()) {
-        settled::keep(asked, &session, &id, rest.as_ref());
+        let standing = standing.map(|standing| *standing);
+        settled::keep(asked, &session, &id, rest.as_ref(), standing);
     }
     let code = match summary.status {
         Status::Succeeded => exit::DONE,

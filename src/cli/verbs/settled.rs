@@ -112,7 +112,13 @@ fn tell(
 }
 
 /// Keeps what a run came to, for the next time, or forgets what was kept of an earlier one.
-pub fn keep(asked: &Asked, session: &Session, id: &str, rest: Option<&Rest>) {
+pub fn keep(
+    asked: &Asked,
+    session: &Session,
+    id: &str,
+    rest: Option<&Rest>,
+    before: Option<Standing>,
+) {
     match rest {
         Some(rest) => settled::keep(
             asked,
@@ -121,6 +127,7 @@ pub fn keep(asked: &Asked, session: &Session, id: &str, rest: Option<&Rest>) {
             &session.project,
             &session.store,
             &session.witnesses,
+            before,
         ),
         None => settled::forget(asked),
     }
