@@ -67,7 +67,12 @@ fn free_lane(lanes: &mut Vec<u64>, start: u64, end: u64) -> usize {
 }
 
 fn micros(summary: &Summary, at: u64) -> u64 {
-    at.saturating_sub(summary.at) * 1000
+    since(summary.at, at)
+}
+
+/// Microseconds between two moments in milliseconds; none where the clock went back.
+fn since(from: u64, to: u64) -> u64 {
+    to.saturating_sub(from).saturating_mul(1000)
 }
 
 fn slice(summary: &Summary, node: &NodeSummary, attempt: &Attempt, lane: usize, end: u64) -> Value {
@@ -94,7 +99,7 @@ fn slice(summary: &Summary, node: &NodeSummary, attempt: &Attempt, lane: usize, 
         "cat": "node",
         "ph": "X",
         "ts": micros(summary, attempt.started_at),
-        "dur": (end - attempt.started_at) * 1000,
+        "dur": since(attempt.started_at, end),
         "pid": 1,
         "tid": lane,
         "args": args,
@@ -194,6 +199,21 @@ mod tests {
                     .as_u64()
                     .is_some_and(|lane| lane == 1 || lane == 2)
             );
+        }
+    }
+
+    #[test]
+    fn a_clock_that_jumps_makes_no_length_absurd() {
+        for jump in [0, u64::MAX] {
+            let mut events = sample::failing();
+            let half = events.len() / 2;
+            events[half..].iter_mut().for_each(|event| event.at = jump);
+            let trace = document(&Summary::of_events(&events));
+            for slice in slices(&trace) {
+                let (ts, dur) = (slice["ts"].as_u64(), slice["dur"].as_u64());
+                assert!(ts.is_some() && dur.is_some(), "{slice}");
+                assert!(jump > 0 || dur < Some(3_600_000_000), "{slice}");
+            }
         }
     }
 
