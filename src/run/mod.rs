@@ -438,6 +438,8 @@ impl Run {
         let elapsed = began.elapsed();
         let summary = tally.summary(&self.id, status(failed), elapsed, error.as_ref());
         let succeeded = summary.status == Status::Succeeded;
+        // Where some were held, going through it again is as cheap as this was.
+        let held = plan.held.iter().flatten().count();
         let rest = if !succeeded || !rest::can_rest(graph, options) {
             None
         } else if at_rest {
@@ -445,7 +447,7 @@ impl Run {
             let lasts = summary.notices.iter().all(|one| one.code == plan::SILENT);
             let state = setting.store_state.filter(|_| lasts);
             state.and_then(|state| rest::of(&inputs, planned, &plan, state))
-        } else if setting.ledger.is_some() || rest::is_worth_rehearsing(elapsed, planning) {
+        } else if held > 0 || rest::is_worth_rehearsing(elapsed, planning) {
             // Whether the store can be read is the next run's affair.
             rest::rehearse(setting, options, &summary).ok().flatten()
         } else {
@@ -454,7 +456,7 @@ impl Run {
         Ok(Ended {
             summary,
             rest,
-            held: plan.held.iter().flatten().count(),
+            held,
         })
     }
 }

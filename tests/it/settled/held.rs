@@ -65,13 +65,19 @@ out = { d = "out/d.txt" }
 
 /// A project at rest.
 fn resting(definition: &str) -> Project {
+    resting_with(definition, &[])
+}
+
+/// The same, with more files than are always there.
+fn resting_with(definition: &str, more: &[(&str, &str)]) -> Project {
     let project = Project::new(definition);
-    for (path, text) in [
+    let files = [
         ("one.txt", "1\n"),
         ("two.txt", "2\n"),
         ("tree/p", "p\n"),
         ("code/d.sh", "echo d\n"),
-    ] {
+    ];
+    for (path, text) in files.iter().chain(more) {
         project.write(path, text);
     }
     settle(&project);
@@ -165,17 +171,7 @@ fn what_others_read_too_without_saying_so_is_found_out() {
         .replace("cat {{in.two}} >", "cat {{in.two}} {{params.file}} >");
     let read = read.replace("in = [\"two\"]", "in = [\"two\"]\nparams = [\"x\"]");
     let read = read.replace("one.txt", "one.yml");
-    let project = Project::new(&read);
-    for (path, text) in [
-        ("one.yml", "x: 1\n"),
-        ("two.txt", "2\n"),
-        ("tree/p", "p\n"),
-        ("code/d.sh", "echo d\n"),
-    ] {
-        project.write(path, text);
-    }
-    settle(&project);
-    project.executed();
+    let project = resting_with(&read, &[("one.yml", "x: 1\n")]);
     let (held, ran) = after(&project, |it| it.write("one.yml", "x: 2\n"));
     assert_eq!((held, ran), (0, names(&["a", "b", "c"])));
 }
@@ -242,18 +238,7 @@ fn bytes_that_are_gone_are_made_again_by_a_node_that_was_held() {
             "pass_env = [\"LOG\"]",
             "pass_env = [\"LOG\"]\nisolation = \"none\"",
         );
-    let project = Project::new(&fickle);
-    for (path, text) in [
-        ("one.txt", "1\n"),
-        ("two.txt", "2\n"),
-        ("tree/p", "p\n"),
-        ("code/d.sh", "echo d\n"),
-        ("../chance", "x\n"),
-    ] {
-        project.write(path, text);
-    }
-    settle(&project);
-    project.executed();
+    let project = resting_with(&fickle, &[("../chance", "x\n")]);
     project.write("../chance", "y\n");
     project.write("two.txt", "other\n");
     let run = project.jalon(&["run", "-v", "--json"]).expect(0);
