@@ -1,10 +1,13 @@
-//! Digests: what a thing is called by its bytes. The only file that names BLAKE3.
+//! Digests: what a thing is called by its bytes. The only room that names BLAKE3.
 //!
 //! A digest of a blob, of a tree and of an action are different types, so that one can never stand
 //! for another. Knows nothing of files beyond "something that can be read".
 
+mod spread;
+
 use std::cell::RefCell;
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read};
 use std::str::FromStr;
 
@@ -17,7 +20,7 @@ pub const LEN: usize = 32;
 /// Above this many bytes in one piece, hashing is spread over the rayon pool.
 const PARALLEL: usize = 512 * 1024;
 
-/// Bytes read at a time when hashing a stream.
+/// Bytes read at a time of a stream.
 const CHUNK: usize = 1024 * 1024;
 
 /// A text that is not 64 hexadecimal digits.
@@ -149,40 +152,35 @@ impl BlobDigest {
         Self(hasher.finish())
     }
 
-    /// The digest and the length of everything that `from` gives until its end.
-    pub fn of_reader(from: &mut (impl Read + Send)) -> io::Result<(Self, u64)> {
-        Self::of_stream(from, |_| Ok(()))
+    /// The digest and the length of a file that was just opened.
+    ///
+    /// # Errors
+    /// Reading failed; `UnexpectedEof` where it was cut short meanwhile. Of one that grew, what lies up to
+    /// some length that it had is digested: the caller who must know compares its stat.
+    pub fn of_file(file: &mut File) -> io::Result<(Self, u64)> {
+        Self::of_file_to(file, |_, _| Ok(()))
     }
 
-    /// The same, with each piece handed on in order while it is hashed and the next one is read.
-    pub(crate) fn of_stream(
-        from: &mut (impl Read + Send),
-        mut each: impl FnMut(&[u8]) -> io::Result<()> + Send,
+    /// The same, with each piece handed on while it is at hand, with its offset: in whatever order, several
+    /// at once.
+    pub(crate) fn of_file_to(
+        file: &mut File,
+        each: impl Fn(&[u8], u64) -> io::Result<()> + Sync,
     ) -> io::Result<(Self, u64)> {
-        let mut hasher = Hasher::blob();
-        let (mut piece, mut next) = (Vec::new(), Vec::new());
-        let mut total = 0;
-        let mut read = |into: &mut Vec<u8>| {
-            into.clear();
-            from.by_ref().take(CHUNK as u64).read_to_end(into)
-        };
-        read(&mut piece)?;
-        while !piece.is_empty() {
-            total += piece.len() as u64;
-            if piece.len() < CHUNK {
-                // The last; waking others would take longer.
-                hasher.update(&piece);
-                each(&piece)?;
-                break;
-            }
-            let ((), moved) = rayon::join(
-                || hasher.update(&piece),
-                || each(&piece).and_then(|()| read(&mut next).map(drop)),
-            );
-            moved?;
-            std::mem::swap(&mut piece, &mut next);
+        let length = file.metadata()?.len();
+        if length >= spread::WORTH_IT {
+            return Ok((Self(spread::hash(file, length, &each)?), length));
         }
-        Ok((Self(hasher.finish()), total))
+        // To its end, wherever that is: what a file in /proc has to say is longer than its stat says.
+        let mut hasher = Hasher::blob();
+        let mut at = 0;
+        let length = pump(file, |piece| {
+            hasher.update(piece);
+            each(piece, at)?;
+            at += piece.len() as u64;
+            Ok(())
+        })?;
+        Ok((Self(hasher.finish()), length))
     }
 }
 
@@ -318,45 +316,5 @@ fn nibble(digit: u8) -> Option<u8> {
         b'a'..=b'f' => Some(digit - b'a' + 10),
         b'A'..=b'F' => Some(digit - b'A' + 10),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stream_is_its_bytes_wherever_it_is_cut() {
-        for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK + 7] {
-            let bytes: Vec<u8> = (0..length).map(|at| (at * 7 / 3) as u8).collect();
-            let mut handed = Vec::new();
-            let found = BlobDigest::of_stream(&mut bytes.as_slice(), |piece| {
-                handed.extend_from_slice(piece);
-                Ok(())
-            });
-            assert_eq!(
-                found.expect("nothing fails"),
-                (BlobDigest::of(&bytes), length as u64)
-            );
-            assert!(handed == bytes, "{length}");
-        }
-    }
-
-    #[test]
-    fn what_fails_on_the_way_is_told() {
-        let bytes = vec![0; 3 * CHUNK];
-        let mut pieces = 0;
-        let found = BlobDigest::of_stream(&mut bytes.as_slice(), |_| {
-            pieces += 1;
-            if pieces == 2 {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            Ok(())
-        });
-        assert_eq!(
-            found.expect_err("it fails").kind(),
-            io::ErrorKind::StorageFull
-        );
-        assert_eq!(pieces, 2);
     }
 }

@@ -220,6 +220,14 @@ pub enum WriteError {
 operation!(WriteError, Record(RecordError), Io(IoAt), Read(ReadError));
 
 impl WriteError {
+    /// Why a file could not be gone through to the end that it had.
+    pub(crate) fn of(doing: &'static str, path: &Path, error: io::Error) -> WriteError {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Moved(path.to_owned()),
+            _ => Self::Io(IoAt::new(doing, path, error)),
+        }
+    }
+
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match self {

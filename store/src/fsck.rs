@@ -30,7 +30,7 @@ impl LocalStore {
         let mut report = VerifyReport::default();
         for (digest, _, path) in self.loose_blobs()? {
             let mut file = File::open(&path).at("open", &path)?;
-            let (found, _) = BlobDigest::of_reader(&mut file).at("read", &path)?;
+            let (found, _) = BlobDigest::of_file(&mut file).at("read", &path)?;
             if found != digest {
                 report.damaged.push(format!("blob {digest}"));
                 self.quarantine(&path);

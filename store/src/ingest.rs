@@ -377,7 +377,8 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 fn hash(path: &Path) -> Result<(BlobDigest, u64), WriteError> {
     let mut file = File::open(path).at("open", path)?;
     let before = StatId::of(&file.metadata().at("stat", path)?);
-    let (digest, size) = BlobDigest::of_reader(&mut file).at("read", path)?;
+    let read = BlobDigest::of_file(&mut file);
+    let (digest, size) = read.map_err(|error| WriteError::of("read", path, error))?;
     let after = StatId::of(&file.metadata().at("stat", path)?);
     if before == after && size == after.size {
         Ok((digest, size))

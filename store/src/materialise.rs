@@ -122,10 +122,15 @@ impl LocalStore {
             let mut from = File::open(&loose).at("open", &loose)?;
             let metadata = from.metadata().at("stat", &loose)?;
             if has_holes(&metadata) {
-                let mut copy = Copy::of(&metadata, temporary.file());
-                pump(&mut from, |piece| copy.write(piece))
-                    .and_then(|_| copy.finish())
-                    .at("copy to", dest)?;
+                let copy = Copy::of(&metadata, temporary.file());
+                let mut at = 0;
+                pump(&mut from, |piece| {
+                    copy.write(piece, at)?;
+                    at += piece.len() as u64;
+                    Ok(())
+                })
+                .and_then(|length| copy.finish(length))
+                .at("copy to", dest)?;
             } else {
                 // The kernel may do it by itself.
                 std::io::copy(&mut from, temporary.file()).at("copy to", dest)?;
@@ -133,7 +138,7 @@ impl LocalStore {
         }
         // What is verified is what was laid out, not what it was made from.
         let mut laid = File::open(temporary.path()).at("open", temporary.path())?;
-        let (found, _) = BlobDigest::of_reader(&mut laid).at("read", dest)?;
+        let (found, _) = BlobDigest::of_file(&mut laid).at("read", dest)?;
         if found != *digest {
             self.quarantine(&loose);
             return Err(missing());
@@ -143,7 +148,7 @@ impl LocalStore {
 
     fn verify_loose(&self, digest: &BlobDigest, loose: &Path) -> Result<(), MaterialiseError> {
         let mut file = File::open(loose).at("open", loose)?;
-        let (found, _) = BlobDigest::of_reader(&mut file).at("read", loose)?;
+        let (found, _) = BlobDigest::of_file(&mut file).at("read", loose)?;
         if found == *digest {
             return Ok(());
         }

@@ -1,8 +1,8 @@
 //! Files with holes stay files with holes: what a file system did not have to keep, a copy need not keep either.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 /// What is looked at for zeros at a time; what file systems leave out is a multiple of their blocks.
 const BLOCK: usize = 64 << 10;
@@ -15,45 +15,39 @@ pub(crate) fn has_holes(file: &Metadata) -> bool {
     file.blocks() * UNIT < file.len()
 }
 
-/// Writes a file in order, from its beginning.
+/// Writes a file, each piece where it belongs.
 pub(crate) struct Copy<'a> {
-    to: &'a mut File,
+    to: &'a File,
     holes: bool,
-    in_hole: bool,
 }
 
 impl<'a> Copy<'a> {
     /// Of a file that has holes, into an empty one.
-    pub(crate) fn of(from: &Metadata, to: &'a mut File) -> Copy<'a> {
+    pub(crate) fn of(from: &Metadata, to: &'a File) -> Copy<'a> {
         Copy {
             to,
             holes: has_holes(from),
-            in_hole: false,
         }
     }
 
-    /// What comes next.
-    pub(crate) fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+    /// What lies there.
+    pub(crate) fn write(&self, piece: &[u8], offset: u64) -> io::Result<()> {
         static ZEROS: [u8; BLOCK] = [0; BLOCK];
         if !self.holes {
-            return self.to.write_all(piece);
+            return self.to.write_all_at(piece, offset);
         }
-        for block in piece.chunks(BLOCK) {
-            self.in_hole = *block == ZEROS[..block.len()];
-            if self.in_hole {
-                self.to.seek(SeekFrom::Current(block.len() as i64))?;
-            } else {
-                self.to.write_all(block)?;
+        for (block, at) in piece.chunks(BLOCK).zip((offset..).step_by(BLOCK)) {
+            if *block != ZEROS[..block.len()] {
+                self.to.write_all_at(block, at)?;
             }
         }
         Ok(())
     }
 
     /// The end.
-    pub(crate) fn finish(self) -> io::Result<()> {
-        if self.in_hole {
-            let end = self.to.stream_position()?;
-            self.to.set_len(end)?;
+    pub(crate) fn finish(self, length: u64) -> io::Result<()> {
+        if self.holes {
+            self.to.set_len(length)?;
         }
         Ok(())
     }
@@ -62,7 +56,6 @@ impl<'a> Copy<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::FileExt;
 
     #[test]
     fn holes_stay_holes_and_bytes_stay_bytes() {
@@ -75,12 +68,12 @@ mod tests {
                 .unwrap();
             let bytes = std::fs::read(dir.path().join("from")).unwrap();
             let path = dir.path().join("to");
-            let mut to = File::create(&path).unwrap();
-            let mut copy = Copy::of(&from.metadata().unwrap(), &mut to);
-            for piece in bytes.chunks(1 << 20) {
-                copy.write(piece).unwrap();
+            let to = File::create(&path).unwrap();
+            let copy = Copy::of(&from.metadata().unwrap(), &to);
+            for (piece, at) in bytes.chunks(1 << 20).zip((0..).step_by(1 << 20)) {
+                copy.write(piece, at).unwrap();
             }
-            copy.finish().unwrap();
+            copy.finish(bytes.len() as u64).unwrap();
             assert!(std::fs::read(&path).unwrap() == bytes, "{name}");
             let blocks = std::fs::metadata(&path).unwrap().blocks();
             assert!(blocks * UNIT < 1 << 20, "{name}: {blocks} blocks");

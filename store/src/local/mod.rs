@@ -201,13 +201,13 @@ impl LocalStore {
         let (digest, size) = if temporary.clone_from_path(path) {
             // What is named is what was shared, whatever happens to the original from now on.
             let mut shared = File::open(temporary.path()).at("open", temporary.path())?;
-            BlobDigest::of_reader(&mut shared).at("read", path)?
+            BlobDigest::of_file(&mut shared).at("read", path)?
         } else {
             let metadata = file.metadata().at("stat", path)?;
-            let mut copy = Copy::of(&metadata, temporary.file());
-            let copied = BlobDigest::of_stream(&mut file, |piece| copy.write(piece));
-            let copied = copied.and_then(|named| copy.finish().map(|()| named));
-            copied.at("copy", path)?
+            let copy = Copy::of(&metadata, temporary.file());
+            let copied = BlobDigest::of_file_to(&mut file, |piece, at| copy.write(piece, at));
+            let copied = copied.and_then(|named| copy.finish(named.1).map(|()| named));
+            copied.map_err(|error| WriteError::of("copy", path, error))?
         };
         moved(&file)?;
         if !self.has_blob(&digest, size) {
