@@ -146,7 +146,8 @@ pub(super) struct Child {
 }
 
 /// How a process ended, and what it cost.
-pub(super) struct Reaped {
+#[derive(Debug)]
+pub struct Reaped {
     /// How.
     pub status: ExitStatus,
     /// CPU time in user mode.

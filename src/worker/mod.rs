@@ -17,3 +17,4 @@ pub mod text;
 pub mod trace;
 pub mod transcript;
 pub mod trial;
+pub mod wire;

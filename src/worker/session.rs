@@ -5,13 +5,11 @@
 //! conversation. Knows nothing of what is loaded.
 
 use std::fs::File;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,17 +23,16 @@ use rustix::net::{
 };
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
-use super::attend::{Cancel, Child, Ended, How, Reaped, Request, attend};
+use super::attend::{Cancel, Child, Ended, How, Request, attend};
 use super::lifeline::Lifeline;
 use super::observed::Observed;
 use super::spawn::{self, SpawnError, Start};
 use super::trace::{self, Lasting, Pages};
 use super::transcript::Transcript;
+use super::wire::{self, About};
 
-/// A message beyond this is none.
-const LONGEST: u32 = 1 << 30;
 /// How often it is looked whether the run was stopped, while an answer is awaited.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -230,7 +227,7 @@ impl Session {
                 let reap = |_: &Child| {
                     let told = answers.recv().ok();
                     lost = told.is_none();
-                    reaped(told)
+                    wire::reaped(told.as_ref())
                 };
                 let mut ended = attend(
                     request, &mut child, cancel, lifeline, transcript, live, reap,
@@ -279,10 +276,7 @@ impl Session {
                 Err(RecvTimeoutError::Disconnected) => return Err(self.ended()),
             }
         };
-        let pid = forked["pid"]
-            .as_i64()
-            .and_then(|pid| Pid::from_raw(pid as i32));
-        let pid = pid.ok_or_else(|| self.ended())?;
+        let pid = wire::forked(&forked).ok_or_else(|| self.ended())?;
         let child = Child {
             pid,
             started: Instant::now(),
@@ -341,19 +335,21 @@ fn observe(what: Lasting, listen: OwnedFd, stop: OwnedFd, pages: Arc<Pages>) {
 
 /// Hands each message to whoever waits for it, until there are no more.
 fn read_all(mut from: UnixStream, waiting: &Mutex<Waiting>, answers: &Sender<Json>) {
-    while let Some(message) = read(&mut from) {
-        let ended = message.get("ended").and_then(Json::as_u64);
-        let run = ended.or_else(|| message.get("forked").and_then(Json::as_u64));
-        let Some(run) = run else {
-            if answers.send(message).is_err() {
-                return;
+    // With what is no message it has had its say.
+    while let Ok(Some(message)) = wire::read(&mut from) {
+        let (run, is_over) = match wire::about(&message) {
+            About::Run { run, over } => (run, over),
+            About::All => {
+                if answers.send(message).is_err() {
+                    return;
+                }
+                continue;
             }
-            continue;
         };
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((to, over)) = waiting.runs.get(&run) {
             let _ = to.send(message);
-            if ended.is_some() {
+            if is_over {
                 let _ = rustix::io::write(&**over, &1u64.to_ne_bytes());
                 waiting.runs.remove(&run);
             }
@@ -364,18 +360,6 @@ fn read_all(mut from: UnixStream, waiting: &Mutex<Waiting>, answers: &Sender<Jso
     for (_, (_, over)) in waiting.runs.drain() {
         let _ = rustix::io::write(&*over, &1u64.to_ne_bytes());
     }
-}
-
-fn read(from: &mut UnixStream) -> Option<Json> {
-    let mut length = [0; 4];
-    from.read_exact(&mut length).ok()?;
-    let length = u32::from_be_bytes(length);
-    if length > LONGEST {
-        return None;
-    }
-    let mut body = vec![0; length as usize];
-    from.read_exact(&mut body).ok()?;
-    serde_json::from_slice(&body).ok()
 }
 
 /// Writes a message's length, and descriptors with its first byte.
@@ -397,19 +381,4 @@ fn with_descriptors(
     )?;
     let mut to = to;
     to.write_all(&length[sent..])
-}
-
-/// How a forked process ended, by what the session says of it.
-fn reaped(told: Option<Json>) -> Reaped {
-    let told = told.unwrap_or_else(|| json!({"status": libc::SIGKILL}));
-    let seconds = |name: &str| {
-        let seconds = told[name].as_f64().unwrap_or(0.0);
-        Duration::try_from_secs_f64(seconds).unwrap_or_default()
-    };
-    Reaped {
-        status: ExitStatus::from_raw(told["status"].as_i64().unwrap_or(0x7f00) as i32),
-        user: seconds("user"),
-        system: seconds("system"),
-        max_rss: told["max_rss"].as_u64().unwrap_or(0),
-    }
 }
