@@ -84,6 +84,11 @@ pub trait Tier: Send + Sync {
 
     /// Whether it answers, in words: what it is, what it offers.
     async fn greet(&self) -> Result<String, Fault>;
+
+    /// Makes what was sent outlast a power cut, where that is up to us.
+    async fn settle(&self) -> Result<(), Fault> {
+        Ok(())
+    }
 }
 
 /// What a mutex guards, whoever may have panicked holding it: nothing here is half done in between.

@@ -240,6 +240,15 @@ impl Tiers {
         *lock(&self.remarks).entry((code, text)).or_default() += 1;
     }
 
+    /// Makes what was sent outlast a power cut, where that is up to us.
+    pub(crate) async fn settle(&self) {
+        for post in &self.posts {
+            if let Err(fault) = post.tier.settle().await {
+                self.heard(post, &fault);
+            }
+        }
+    }
+
     /// A remote answered.
     fn answered(&self, post: &Post) {
         post.trips.store(0, Ordering::Relaxed);

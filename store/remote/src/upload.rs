@@ -108,6 +108,7 @@ impl Uploads {
         loop {
             let open = self.under_way();
             if open == 0 {
+                self.handle.block_on(self.inner.settle());
                 return Waited::Done;
             }
             if began.elapsed() > patience || idle() || cancelled() {

@@ -400,4 +400,8 @@ impl<W: Wire> Tier for Objects<W> {
     async fn greet(&self) -> Result<String, Fault> {
         self.wire.greet().await
     }
+
+    async fn settle(&self) -> Result<(), Fault> {
+        self.wire.settle().await
+    }
 }

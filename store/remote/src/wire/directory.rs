@@ -2,6 +2,8 @@
 
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,14 +16,22 @@ use crate::flow::Flow;
 /// Bytes that are read at a time.
 const CHUNK: usize = 256 << 10;
 
+/// How long a file system may take to write down what it holds back.
+const SETTLE: Duration = Duration::from_secs(600);
+
 /// A directory.
 pub(crate) struct Directory {
     root: PathBuf,
+    /// Whether anything was put there since it was last settled.
+    is_unsettled: AtomicBool,
 }
 
 impl Directory {
     pub(crate) fn new(root: PathBuf) -> Directory {
-        Directory { root }
+        Directory {
+            root,
+            is_unsettled: AtomicBool::new(false),
+        }
     }
 
     fn place(&self, name: &str) -> PathBuf {
@@ -43,7 +53,14 @@ fn fault(doing: &str, path: &Path, error: &std::io::Error) -> Fault {
 async fn apart<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    match tokio::time::timeout(STALL, tokio::task::spawn_blocking(work)).await {
+    within(STALL, work).await
+}
+
+async fn within<T: Send + 'static>(
+    patience: Duration,
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    match tokio::time::timeout(patience, tokio::task::spawn_blocking(work)).await {
         Ok(Ok(done)) => done,
         Ok(Err(_)) => Err(Fault::here("a thread ended early")),
         Err(_) => Err(Fault::unavailable("the file system does not answer")),
@@ -133,7 +150,24 @@ impl Wire for Directory {
             }
             placed
         })
-        .await
+        .await?;
+        self.is_unsettled.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The names, all at once at the end. Until then a power cut can take back what was put, and tear nothing.
+    async fn settle(&self) -> Result<(), Fault> {
+        if !self.is_unsettled.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let root = self.root.clone();
+        let settled = within(SETTLE, move || {
+            let directory = std::fs::File::open(&root);
+            directory
+                .and_then(|directory| Ok(rustix::fs::syncfs(directory)?))
+                .map_err(|error| fault("sync", &root, &error))
+        });
+        settled.await
     }
 
     async fn greet(&self) -> Result<String, Fault> {
@@ -174,7 +208,12 @@ async fn write(
         file = written.await?;
         flow.went(length);
     }
-    Ok(())
+    // Before it has its name: what has the name and the length is taken to be whole until somebody reads it.
+    let at = part.to_owned();
+    let synced = within(SETTLE, move || {
+        file.sync_data().map_err(|error| fault("sync", &at, &error))
+    });
+    synced.await
 }
 
 fn rand_number() -> std::io::Result<u64> {

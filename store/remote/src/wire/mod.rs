@@ -200,4 +200,9 @@ pub(crate) trait Wire: Send + Sync {
 
     /// What it is, if it answers.
     async fn greet(&self) -> Result<String, Fault>;
+
+    /// Makes what was put outlast a power cut, where that is up to us.
+    async fn settle(&self) -> Result<(), Fault> {
+        Ok(())
+    }
 }
