@@ -373,6 +373,10 @@ impl StatCache for Recording {
         self.cache.flush();
     }
 
+    fn at_stake(&self) -> u64 {
+        self.cache.at_stake()
+    }
+
     fn is_settled(&self, id: &StatId, at_ns: i128) -> bool {
         self.cache.is_settled(id, at_ns)
     }

@@ -15,7 +15,8 @@ use jalon::workspace::lock::{Lock, Refused};
 use jalon::workspace::{PRIVATE_DIRECTORY, Workspace};
 use jalon_conf::pipeline::{Isolation, Link};
 use jalon_conf::{Diagnostic, Selector, Severity};
-use jalon_store::index::StatCache;
+use jalon_store::digest::BlobDigest;
+use jalon_store::index::{Primed, StatCache, StatId};
 use jalon_store::{Glance, LinkMode, LocalStore};
 
 use super::args::Common;
@@ -182,14 +183,15 @@ pub fn not_loaded(error: LoadError) -> Failure {
 impl Session {
     /// The project, its store and the stat cache. `write` makes the store where there is none.
     pub fn open(common: &Common, write: bool) -> Result<Session, Failure> {
-        Session::open_with(common, write, None)
+        Session::open_with(common, write, None, None)
     }
 
-    /// The same, where the project is known already.
+    /// The same, where the project is known already, or what its files are.
     pub fn open_with(
         common: &Common,
         write: bool,
         known: Option<Project>,
+        files: Option<Vec<(PathBuf, StatId, BlobDigest)>>,
     ) -> Result<Session, Failure> {
         let witnesses = Arc::new(if write {
             Witnesses::default()
@@ -209,7 +211,15 @@ impl Session {
         }
         let store_state = Glance::at(&path).and_then(|glance| glance.state().ok());
         let store = bench.store(&path)?;
-        let (cache, note) = bench.cache(&private, &project.root);
+        let (cache, note) = match files {
+            None => bench.cache(&private, &project.root),
+            Some(files) => {
+                let (index, root) = (private.join("index"), project.root.clone());
+                let open = move || jalon_store::index::open(&index, &root, write).0;
+                let primed = Primed::new(files, &private, open);
+                (Arc::new(primed) as Arc<dyn StatCache>, None)
+            }
+        };
         if let (Some(note), true) = (note, common.verbose > 0) {
             out::note(format!("note: {note}"));
         }

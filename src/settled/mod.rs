@@ -43,7 +43,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use jalon_store::canonical::Encoder;
-use jalon_store::digest::{Hasher, context};
+use jalon_store::digest::{BlobDigest, Hasher, context};
 use jalon_store::index::{Sight, StatId};
 use jalon_store::{Glance, LocalStore};
 
@@ -216,6 +216,22 @@ pub struct Standing {
     _lease: Glance,
 }
 
+impl Standing {
+    /// Files of which the bytes are known, by their stats.
+    pub fn files(&self) -> Vec<(PathBuf, StatId, BlobDigest)> {
+        let files = self.looks.iter().filter_map(|look| match look.sight {
+            Sight::File {
+                id,
+                digest,
+                settled: true,
+                ..
+            } => Some((look.path.clone(), id, digest)),
+            _ => None,
+        });
+        files.collect()
+    }
+}
+
 fn bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_bytes()
 }
@@ -301,7 +317,7 @@ fn ledger_of(place: &Path) -> PathBuf {
 
 /// Keeps what a run came to that left everything at rest. Only the holder of the workspace's lock may. Nothing
 /// is kept, and nothing said, where that is not possible: it costs the next run its time. What stood `before` and was
-/// gone by in the run stands on.
+/// gone by in the run stands on. Whether it is kept.
 pub fn keep(
     asked: &Asked,
     rest: &Rest,
@@ -310,7 +326,7 @@ pub fn keep(
     store: &LocalStore,
     witnesses: &Witnesses,
     before: Option<Standing>,
-) {
+) -> bool {
     let place = asked.place();
     let pipeline = match &before {
         Some(before) => Some(before.pipeline),
@@ -348,10 +364,12 @@ pub fn keep(
     match kept() {
         Some((ledger, snapshot)) => {
             // Of two runs' halves nothing is believed.
-            replace(&ledger_of(&place), &ledger);
-            replace(&place, &snapshot);
+            replace(&ledger_of(&place), &ledger) && replace(&place, &snapshot)
         }
-        None => forget(asked),
+        None => {
+            forget(asked);
+            false
+        }
     }
 }
 
@@ -374,14 +392,14 @@ pub fn forget(asked: &Asked) {
     let _ = fs::remove_file(pipeline_of(&asked.place()));
 }
 
-/// Under a temporary name first; not synced, for what a power cut tears does not hash to what it says.
-fn replace(place: &Path, bytes: &[u8]) {
+/// Under a temporary name first; not synced, for what a power cut tears does not hash to what it says. Whether
+/// that was possible: what cannot be kept costs the next run its time.
+fn replace(place: &Path, bytes: &[u8]) -> bool {
     let Some(directory) = place.parent() else {
-        return;
+        return false;
     };
     let temporary = place.with_added_extension("tmp");
-    // What cannot be kept costs the next run its time.
-    let _ = fs::create_dir_all(directory)
+    let done = fs::create_dir_all(directory)
         .and_then(|()| fs::write(&temporary, bytes))
         .and_then(|()| fs::rename(&temporary, place));
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
@@ -395,4 +413,5 @@ fn replace(place: &Path, bytes: &[u8]) {
             let _ = fs::remove_file(path);
         }
     }
+    done.is_ok()
 }

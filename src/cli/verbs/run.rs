@@ -18,6 +18,9 @@ use super::super::session::{self, Session};
 use super::super::{signals, ui};
 use super::settled::{self, Asking};
 
+/// Bytes that are hashed again, should it come to that, in less time than it takes to open a database.
+const LIGHT: u64 = 64 << 20;
+
 /// Makes the targets.
 pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
     let asked = settled::ask(common, args);
@@ -33,7 +36,11 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
     let known = standing
         .as_mut()
         .and_then(|standing| standing.project.take());
-    let session = Session::open_with(common, true, known)?;
+    // With a project that has to be loaded again the cache was opened for that.
+    let files = known
+        .is_some()
+        .then(|| standing.as_ref().map(|standing| standing.files()));
+    let session = Session::open_with(common, true, known, files.flatten())?;
     let lock = match lock {
         Some(lock) => lock,
         None => session.lock(!args.no_wait, &session::about(&id))?,
@@ -80,14 +87,20 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
             "note: nothing that {held} of the nodes rest on has changed, so they were not looked at again"
         ));
     }
-    session.cache.flush();
     if let Err(error) = session.store.tidy() {
         out::note(format!("note: the store could not be tidied: {error}"));
     }
     let lost = lost.take();
-    if let (Some(asked), true) = (&asked, lost.is_empty()) {
-        let standing = standing.map(|standing| *standing);
-        settled::keep(asked, &session, &id, rest.as_ref(), standing);
+    let kept = match &asked {
+        Some(asked) if lost.is_empty() => {
+            let standing = standing.map(|standing| *standing);
+            settled::keep(asked, &session, &id, rest.as_ref(), standing)
+        }
+        _ => false,
+    };
+    // What was hashed is kept with that, too.
+    if !kept || session.cache.at_stake() > LIGHT {
+        session.cache.flush();
     }
     let code = match summary.status {
         Status::Succeeded => exit::DONE,

@@ -111,14 +111,14 @@ fn tell(
     Some(finish(exit::DONE, lost.take(), summary))
 }
 
-/// Keeps what a run came to, for the next time, or forgets what was kept of an earlier one.
+/// Keeps what a run came to, for the next time, or forgets what was kept of an earlier one. Whether it is kept.
 pub fn keep(
     asked: &Asked,
     session: &Session,
     id: &str,
     rest: Option<&Rest>,
     before: Option<Standing>,
-) {
+) -> bool {
     match rest {
         Some(rest) => settled::keep(
             asked,
@@ -129,6 +129,9 @@ pub fn keep(
             &session.witnesses,
             before,
         ),
-        None => settled::forget(asked),
+        None => {
+            settled::forget(asked);
+            false
+        }
     }
 }

@@ -7,6 +7,7 @@
 
 mod kept;
 mod memory;
+mod primed;
 
 use std::fs::{File, Metadata};
 use std::io::Write;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use memory::Memory;
+pub use primed::Primed;
 
 use crate::digest::BlobDigest;
 
@@ -115,6 +117,11 @@ pub trait StatCache: Send + Sync {
 
     /// Writes to disk what is to outlive the process.
     fn flush(&self);
+
+    /// Bytes that would have to be hashed again if nothing was flushed, as far as that is counted.
+    fn at_stake(&self) -> u64 {
+        u64::MAX
+    }
 
     /// Whether a change after `at_ns` must show in this stat.
     fn is_settled(&self, id: &StatId, at_ns: i128) -> bool;

@@ -276,3 +276,25 @@ fn halves_of_two_runs_and_damaged_ledgers_are_not_gone_by() {
     *torn.last_mut().unwrap() ^= 1;
     assert_eq!(with(&torn), (0, ran));
 }
+
+#[test]
+fn what_was_hashed_is_kept_once() {
+    let project = resting(TWO);
+    let index = project.path(".jalon/index");
+    let short = |text: &[u8]| {
+        fs::remove_dir_all(&index).unwrap();
+        project.write("one.txt", text);
+        let run = project.jalon(&["run", "-v", "--json"]).expect(0);
+        assert_eq!((count(&run), project.executed().len()), (2, 2));
+    };
+    short(b"other\n");
+    assert!(!index.exists(), "it lies in what answers the next run");
+    project.run_ok(&[]);
+    super::forget(&project);
+    assert_eq!(project.run_ok(&[]).count("hit"), 4);
+    assert!(index.exists(), "the long way needs it");
+    settle(&project);
+    // Too much to be hashed again, should what answers the next run be gone.
+    short(&vec![b'x'; (64 << 20) + 1]);
+    assert!(index.exists());
+}
