@@ -13,7 +13,6 @@ use jalon_store::canonical::Encoder;
 use jalon_store::content::Content;
 use jalon_store::digest::{ActionKey, BlobDigest};
 use jalon_store::outcome::Traced;
-use jalon_store::record::Record;
 use serde::{Deserialize, Serialize};
 
 use super::{Inputs, Plan, always};
@@ -44,11 +43,6 @@ pub struct Ledger {
     nodes: Vec<Option<Held>>,
     /// By artifact: the sources.
     sources: Vec<Option<Content>>,
-}
-
-impl Record for Ledger {
-    /// Not one of a store's.
-    const KIND: u8 = 128;
 }
 
 impl Held {

@@ -13,19 +13,14 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use jalon_conf::pipeline::Pipeline;
 use jalon_store::digest::{BlobDigest, Hasher, context};
 use jalon_store::index::{Sight, StatId};
-use jalon_store::record::{self, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Counts, Notice, Planned};
-use crate::plan::held::Ledger;
 use crate::witness::Look;
 
 const MAGIC: &[u8; 16] = b"jalon settled 2\n";
-
-const LEDGER: &[u8; 16] = b"jalon ledger 1.\n";
 
 /// Witnesses in a group: what one thread looks at in one go.
 const GROUP: usize = 512;
@@ -165,65 +160,8 @@ pub fn write(kept: &Kept, question: &[u8; 32], root: &Path, looks: Vec<Look>) ->
     Some(to)
 }
 
-/// The bytes of a ledger: `jalon ledger 1.\n` (16), the hash (32) as above, question (32), the digest of the pipeline
-/// that it speaks of (32; zeros where it is not kept), the run, and the ledger as a record.
-pub fn write_ledger(
-    ledger: &Ledger,
-    run: &str,
-    question: &[u8; 32],
-    pipeline: Option<&[u8; 32]>,
-) -> Option<Vec<u8>> {
-    let mut to = [LEDGER.as_slice(), &[0; 32], question].concat();
-    to.extend_from_slice(pipeline.unwrap_or(&[0; 32]));
-    lengthed(&mut to, run.as_bytes())?;
-    to.extend_from_slice(&record::encode(ledger).ok()?);
-    let check = check(&to[LEDGER.len() + 32..]);
-    to[LEDGER.len()..LEDGER.len() + 32].copy_from_slice(&check);
-    Some(to)
-}
-
-/// A ledger and its run; nothing where the bytes are not one to this question.
-pub fn read_ledger(file: &[u8], question: &[u8; 32]) -> Option<(String, [u8; 32], Ledger)> {
-    let mut from = From(file);
-    if from.take(LEDGER.len())? != LEDGER {
-        return None;
-    }
-    let sum = from.array::<32>()?;
-    if check(from.0) != sum || from.array::<32>()? != *question {
-        return None;
-    }
-    let pipeline = from.array()?;
-    let run = std::str::from_utf8(from.lengthed()?).ok()?.to_owned();
-    Some((run, pipeline, record::decode(from.0).ok()?))
-}
-
-/// A pipeline as it was read, under the name that its runs are filed under.
-#[derive(Serialize, Deserialize)]
-struct Read {
-    name: String,
-    pipeline: Pipeline,
-}
-
-impl Record for Read {
-    /// Not one of a store's.
-    const KIND: u8 = 129;
-}
-
-/// The bytes of a pipeline, and their digest.
-pub fn write_pipeline(name: &str, pipeline: &Pipeline) -> Option<(Vec<u8>, [u8; 32])> {
-    let (name, pipeline) = (name.to_owned(), pipeline.clone());
-    let bytes = record::encode(&Read { name, pipeline }).ok()?;
-    let digest = check(&bytes);
-    Some((bytes, digest))
-}
-
-/// A pipeline and its name; nothing where the bytes do not have this digest.
-pub fn read_pipeline(file: &[u8], digest: &[u8; 32]) -> Option<(String, Pipeline)> {
-    let read: Read = (check(file) == *digest).then(|| record::decode(file).ok())??;
-    Some((read.name, read.pipeline))
-}
-
-fn check(bytes: &[u8]) -> [u8; 32] {
+/// What guards a file: a hash of its bytes.
+pub(super) fn check(bytes: &[u8]) -> [u8; 32] {
     let mut hasher = Hasher::context(context::SETTLED);
     hasher.update(bytes);
     hasher.finish()
@@ -242,7 +180,7 @@ fn split(root: &Path, path: &Path) -> (Vec<u8>, Vec<u8>) {
     (ended(directory), ended(name))
 }
 
-fn lengthed(to: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
+pub(super) fn lengthed(to: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
     to.extend_from_slice(&u32::try_from(bytes.len()).ok()?.to_le_bytes());
     to.extend_from_slice(bytes);
     Some(())
@@ -420,20 +358,21 @@ impl<'a> Group<'a> {
 }
 
 /// What is left to read.
-struct From<'a>(&'a [u8]);
+/// Bytes that are taken from the front.
+pub(super) struct From<'a>(pub(super) &'a [u8]);
 
 impl<'a> From<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(head)
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
     }
 
-    fn lengthed(&mut self) -> Option<&'a [u8]> {
+    pub(super) fn lengthed(&mut self) -> Option<&'a [u8]> {
         let length = u32::from_le_bytes(self.array()?);
         self.take(usize::try_from(length).ok()?)
     }

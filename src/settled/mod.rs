@@ -36,6 +36,7 @@
 mod check;
 mod format;
 mod reply;
+mod standing;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -262,11 +263,11 @@ fn look_up(asked: &Asked) -> Option<Known> {
     };
     if touched.changed {
         let ledger = fs::read(ledger_of(&place)).ok()?;
-        let (run, pipeline, ledger) = format::read_ledger(&ledger, &asked.digest)?;
-        return (run == snapshot.run).then_some(Known::Most(Box::new(Standing {
-            ledger,
-            project: read_again(asked, &pipeline),
-            pipeline,
+        let entry = standing::read_ledger(&ledger, &asked.digest)?;
+        return (entry.run == snapshot.run).then_some(Known::Most(Box::new(Standing {
+            ledger: entry.ledger,
+            project: read_again(asked, &entry.pipeline),
+            pipeline: entry.pipeline,
             looks: looks_now(asked, &snapshot, &touched)?,
             _lease: glance,
         })));
@@ -296,7 +297,7 @@ fn looks_now(asked: &Asked, snapshot: &Snapshot<'_>, touched: &Touched) -> Optio
 /// The project as it was read: nothing that reading looked at has changed.
 fn read_again(asked: &Asked, digest: &[u8; 32]) -> Option<Project> {
     let file = fs::read(pipeline_of(&asked.place())).ok()?;
-    let (name, pipeline) = format::read_pipeline(&file, digest)?;
+    let (name, pipeline) = standing::read_pipeline(&file, digest)?;
     Some(Project {
         root: asked.root.clone(),
         definition: asked.definition.clone(),
@@ -357,7 +358,7 @@ pub fn keep(
                 .collect(),
         };
         let pipeline = pipeline.as_ref();
-        let ledger = format::write_ledger(&rest.ledger, run, &asked.digest, pipeline)?;
+        let ledger = standing::write_ledger(&rest.ledger, run, &asked.digest, pipeline)?;
         let snapshot = format::write(&kept, &asked.digest, &asked.root, witnesses.all()?)?;
         Some((ledger, snapshot))
     };
@@ -378,7 +379,7 @@ fn keep_pipeline(place: &Path, project: &Project) -> Option<[u8; 32]> {
     if !project.warnings.is_empty() || project.loader.is_some() {
         return None;
     }
-    let (bytes, digest) = format::write_pipeline(&project.name, project.graph.pipeline())?;
+    let (bytes, digest) = standing::write_pipeline(&project.name, project.graph.pipeline())?;
     replace(&pipeline_of(place), &bytes);
     Some(digest)
 }
