@@ -182,7 +182,7 @@ fn killed_whatever_it_does() {
         random % below
     };
     let mut interrupted = std::collections::BTreeMap::<String, u32>::new();
-    for round in 0..rounds(30) {
+    for round in 0..rounds(40) {
         project.write("raw.txt", format!("raw {}\n", next(3)));
         match next(4) {
             0 => drop(std::fs::remove_dir_all(project.path("out"))),

@@ -125,6 +125,7 @@ fn cut_off(scenario: &Scenario, turns: u32) {
         (scenario.check)(&project, done, &expected, &what);
     }
     assert!(cut > 0, "nothing was cut off in the middle");
+    eprintln!("{cut} of {turns} were cut off before their end");
     // Before what it lies on.
     drop(device);
 }

@@ -91,6 +91,7 @@ fn cut_off(scenario: &Scenario, turns: u32) {
         disk.cut(place, &mut |limit| numbers.below(limit));
         (scenario.check)(&other, upto == ops.len(), &expected, &what);
     }
+    eprintln!("{turns} moments of {} calls", ops.len());
 }
 
 #[test]
