@@ -20,6 +20,9 @@ const PART: u64 = 256 * 1024;
 /// Shorter files are not worth waking others for.
 pub(super) const WORTH_IT: u64 = 4 * PART;
 
+/// Bytes of a window, a power of two as well: what is remembered of its parts is forgotten with it.
+const WINDOW: u64 = 4096 * PART;
+
 /// BLAKE3 of the first `length` bytes of a file; `length` is more than [`PART`]. Each part is handed on with its
 /// offset.
 ///
@@ -30,8 +33,29 @@ pub(super) fn hash(
     length: u64,
     each: &(impl Fn(&[u8], u64) -> io::Result<()> + Sync),
 ) -> io::Result<[u8; super::LEN]> {
-    let parts: Vec<OnceLock<ChainingValue>> =
-        vec![OnceLock::new(); usize::try_from(length.div_ceil(PART)).unwrap_or(usize::MAX)];
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Sequential);
+    let (left, right) = if length <= WINDOW {
+        halves(&parts(file, 0, length, each)?, PART, length)
+    } else {
+        let begins = (0..length).step_by(WINDOW as usize);
+        let windows = begins.map(|begin| {
+            let length = WINDOW.min(length - begin);
+            let parts = parts(file, begin, length, each)?;
+            Ok(subtree(&parts, PART, length))
+        });
+        halves(&windows.collect::<io::Result<Vec<_>>>()?, WINDOW, length)
+    };
+    Ok(*hazmat::merge_subtrees_root(&left, &right, Mode::Hash).as_bytes())
+}
+
+/// The values of a window's parts.
+fn parts(
+    file: &File,
+    begin: u64,
+    length: u64,
+    each: &(impl Fn(&[u8], u64) -> io::Result<()> + Sync),
+) -> io::Result<Vec<ChainingValue>> {
+    let parts = vec![OnceLock::new(); length.div_ceil(PART) as usize];
     let next = AtomicUsize::new(0);
     let failed = OnceLock::new();
     // In the order in which they lie there, whoever takes them: a disk reads ahead.
@@ -40,8 +64,9 @@ pub(super) fn hash(
         while failed.get().is_none() {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(part) = parts.get(at) else { return };
-            let offset = at as u64 * PART;
-            let bytes = &mut buffer[..PART.min(length - offset) as usize];
+            let within = at as u64 * PART;
+            let bytes = &mut buffer[..PART.min(length - within) as usize];
+            let offset = begin + within;
             let read = file.read_exact_at(bytes, offset);
             if let Err(error) = read.and_then(|()| each(bytes, offset)) {
                 // The first error is told.
@@ -54,33 +79,33 @@ pub(super) fn hash(
             let _ = part.set(hasher.finalize_non_root());
         }
     };
-    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Sequential);
     rayon::scope(|scope| {
         for _ in 1..rayon::current_num_threads().min(parts.len()) {
             scope.spawn(|_| work());
         }
         work();
     });
-    if let Some(error) = failed.into_inner() {
-        return Err(error);
+    match failed.into_inner() {
+        Some(error) => Err(error),
+        None => Ok(parts.into_iter().flat_map(OnceLock::into_inner).collect()),
     }
-    let parts: Vec<ChainingValue> = parts.into_iter().flat_map(OnceLock::into_inner).collect();
-    let (left, right) = halves(&parts, length);
-    Ok(*hazmat::merge_subtrees_root(&left, &right, Mode::Hash).as_bytes())
 }
 
-/// The two subtrees below that of `parts`, which hold `length` bytes.
-fn halves(parts: &[ChainingValue], length: u64) -> (ChainingValue, ChainingValue) {
+/// The two subtrees of what is made of pieces of `unit` bytes, the last perhaps shorter, `length` bytes in all.
+fn halves(pieces: &[ChainingValue], unit: u64, length: u64) -> (ChainingValue, ChainingValue) {
     let left = hazmat::left_subtree_len(length);
-    let (before, after) = parts.split_at((left / PART) as usize);
-    (subtree(before, left), subtree(after, length - left))
+    let (before, after) = pieces.split_at((left / unit) as usize);
+    (
+        subtree(before, unit, left),
+        subtree(after, unit, length - left),
+    )
 }
 
-fn subtree(parts: &[ChainingValue], length: u64) -> ChainingValue {
-    if let [part] = parts {
-        return *part;
+fn subtree(pieces: &[ChainingValue], unit: u64, length: u64) -> ChainingValue {
+    if let [piece] = pieces {
+        return *piece;
     }
-    let (left, right) = halves(parts, length);
+    let (left, right) = halves(pieces, unit, length);
     hazmat::merge_subtrees_non_root(&left, &right, Mode::Hash)
 }
 
@@ -119,6 +144,21 @@ mod tests {
             );
             assert!(*handed.lock().expect("nobody panics") == bytes, "{length}");
         }
+    }
+
+    #[test]
+    fn a_file_of_several_windows_is_its_bytes() {
+        // Holes cost nothing but their hashing.
+        let length = 2 * WINDOW + PART + 3;
+        let file = tempfile::tempfile().expect("a file");
+        file.set_len(length).expect("it has a length");
+        for (at, byte) in [(0, 1), (WINDOW - 1, 2), (2 * WINDOW, 3), (length - 1, 4)] {
+            file.write_all_at(&[byte], at).expect("it is written");
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(&file).expect("it is read");
+        let found = hash(&file, length, &|_, _| Ok(())).expect("it is read");
+        assert_eq!(found, *hasher.finalize().as_bytes());
     }
 
     #[test]
