@@ -20,6 +20,9 @@ use crate::event::{Body, Event, Finished, Hit, Made, Started};
 /// Nodes whose past is looked for one by one.
 const FEW: usize = 8;
 
+/// Bytes of an event within which its name ends: those before it are numbers and the run's id.
+const HEAD: usize = 160;
+
 /// Runs that are searched for the nearest earlier derivation of a node.
 const NEAR: usize = 8;
 
@@ -368,7 +371,10 @@ impl<'a> Line<'a> {
 
 /// Whether a frame may tell how a node, or that one, started or ended.
 fn wanted(only: Option<&str>) -> impl Fn(&[u8]) -> bool {
+    // What an event is called comes before what it has to say.
+    let head = |frame: &[u8]| frame.len().min(HEAD);
     let of = memmem::Finder::new(br#""event":"run.reused""#).into_owned();
+    let of = move |frame: &[u8]| of.find(&frame[..head(frame)]).is_some();
     let node = only.map(|name| {
         let name = serde_json::to_string(name).unwrap_or_default();
         memmem::Finder::new(format!("\"node\":{name}").as_bytes()).into_owned()
@@ -376,8 +382,8 @@ fn wanted(only: Option<&str>) -> impl Fn(&[u8]) -> bool {
     let events = [STARTED, "node.hit", "node.succeeded"]
         .map(|event| memmem::Finder::new(format!("\"event\":\"{event}\"").as_bytes()).into_owned());
     move |frame| match &node {
-        Some(node) => node.find(frame).is_some() || of.find(frame).is_some(),
-        None => of.find(frame).is_some() || events.iter().any(|it| it.find(frame).is_some()),
+        Some(node) => node.find(frame).is_some() || of(frame),
+        None => of(frame) || events.iter().any(|it| it.find(frame).is_some()),
     }
 }
 
