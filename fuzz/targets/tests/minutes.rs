@@ -12,7 +12,7 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 /// Inputs a target, where `JALON_TEST_ROUNDS` says nothing else.
-const INPUTS: u32 = 20_000;
+const INPUTS: u32 = 10_000;
 
 /// Bytes at which encodings and numbers turn over.
 const EDGES: [u8; 12] = [
