@@ -315,6 +315,87 @@ fn a_read_only_store_still_gives() {
     chmod("u+w");
 }
 
+/// A second tier that others fill, and that is only read here.
+#[test]
+fn a_directory_that_may_only_be_read_is_a_second_tier() {
+    let first = Project::fixture();
+    let far = first.beside("far");
+    let remote = |push: bool| {
+        format!(
+            "[store]\nremote = \"file://{}\"\npush = {push}\n",
+            far.display()
+        )
+    };
+    let definition = first.read("jalon.toml");
+    first.write("jalon.toml", definition.clone() + &remote(true));
+    first.run_ok(&[]);
+    let kept = files_below(&far);
+
+    let mut second = Project::fixture();
+    second.write("jalon.toml", definition + &remote(true));
+    if !as_ordinary_user(&mut second) {
+        return skip("a second tier that is only read (cannot become an ordinary user here)");
+    }
+    let chmod = Command::new("chmod").args(["-R", "a-w"]).arg(&far).status();
+    assert!(chmod.unwrap().success());
+    let run = second.run_ok(&[]);
+    assert_eq!(run.count("fetched"), 4, "{}", run.output);
+    assert!(run.notices().is_empty(), "{}", run.output);
+    // What is new here stays here, and that is said once.
+    second.edit("params.yml", "0.2", "0.3");
+    let run = second.run_ok(&[]);
+    assert_eq!(run.count("ran"), 2, "{}", run.output);
+    assert_eq!(run.notices(), ["remote-read-only"], "{}", run.output);
+    assert_eq!(second.run_ok(&[]).count("hit"), 4);
+    assert_eq!(files_below(&far), kept);
+    let chmod = Command::new("chmod").args(["-R", "u+w"]).arg(&far).status();
+    assert!(chmod.unwrap().success());
+}
+
+#[test]
+fn what_may_not_be_read_is_said_and_not_recorded() {
+    let mut project = Project::new(
+        r#"
+[defaults]
+pass_env = ["LOG"]
+[source]
+raw = "raw.txt"
+[node.copy]
+cmd = 'echo copy >> "$LOG"; cat {{in.raw}} > {{out.copy}}; sh mode.sh {{out.copy}}'
+in = ["raw"]
+out = { copy = "copy.txt" }
+"#,
+    );
+    project.write("raw.txt", "raw\n");
+    project.write("mode.sh", "chmod 000 \"$1\"\n");
+    if !as_ordinary_user(&mut project) {
+        return skip("files that may not be read (cannot become an ordinary user here)");
+    }
+    let chmod = |mode: u32, path: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(project.path(path), mode).unwrap();
+    };
+    // An output.
+    for _ in 0..2 {
+        let output = project.jalon(&["run", "--plain"]).expect(1);
+        assert!(output.all().contains("ermission denied"), "{output}");
+        assert!(output.all().contains("copy.txt"), "{output}");
+        assert_eq!(project.executed(), ["copy"]);
+    }
+    // An input.
+    project.write("mode.sh", "");
+    chmod(0, "raw.txt");
+    let output = project.jalon(&["run", "--plain"]);
+    assert!(matches!(output.code, 1 | 3), "{output}");
+    assert!(output.all().contains("ermission denied"), "{output}");
+    assert!(output.all().contains("raw.txt"), "{output}");
+    assert_eq!(project.executed(), [""; 0]);
+    chmod(0o644, "raw.txt");
+    assert_eq!(project.run_ok(&[]).count("ran"), 1);
+    assert_eq!(project.read("copy.txt"), "raw\n");
+}
+
 #[test]
 fn a_store_that_cannot_be_made() {
     let mut project = Project::fixture();
