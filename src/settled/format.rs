@@ -246,14 +246,7 @@ fn witness(to: &mut Vec<u8>, name: &[u8], sight: &Sight, declared: bool) -> Opti
 impl<'a> Snapshot<'a> {
     /// Reads a snapshot that answers this question; nothing where the bytes are not such a one.
     pub fn read(file: &'a [u8], question: &[u8; 32]) -> Option<Snapshot<'a>> {
-        let mut from = From(file);
-        if from.take(MAGIC.len())? != MAGIC {
-            return None;
-        }
-        let sum = from.array::<32>()?;
-        if check(from.0) != sum || from.array::<32>()? != *question {
-            return None;
-        }
+        let mut from = From::guarded(file, MAGIC, question)?;
         let records = from.array()?;
         let store = PathBuf::from(OsStr::from_bytes(from.lengthed()?));
         let run = std::str::from_utf8(from.lengthed()?).ok()?.to_owned();
@@ -362,6 +355,21 @@ impl<'a> Group<'a> {
 pub(super) struct From<'a>(pub(super) &'a [u8]);
 
 impl<'a> From<'a> {
+    /// What follows a file's head: what it is (16), a hash of all that follows (32), the question (32). Nothing where
+    /// the bytes are not such ones.
+    pub(super) fn guarded(
+        file: &'a [u8],
+        magic: &[u8; 16],
+        question: &[u8; 32],
+    ) -> Option<From<'a>> {
+        let mut from = From(file);
+        if from.take(magic.len())? != magic {
+            return None;
+        }
+        let sum = from.array::<32>()?;
+        (check(from.0) == sum && from.array::<32>()? == *question).then_some(from)
+    }
+
     pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;

@@ -40,14 +40,7 @@ pub fn write_ledger(
 
 /// A ledger; nothing where the bytes are not one to this question.
 pub fn read_ledger(file: &[u8], question: &[u8; 32]) -> Option<Entry> {
-    let mut from = From(file);
-    if from.take(MAGIC.len())? != MAGIC {
-        return None;
-    }
-    let sum = from.array::<32>()?;
-    if check(from.0) != sum || from.array::<32>()? != *question {
-        return None;
-    }
+    let mut from = From::guarded(file, MAGIC, question)?;
     let pipeline = from.array()?;
     let run = std::str::from_utf8(from.lengthed()?).ok()?.to_owned();
     let ledger = postcard::from_bytes(from.0).ok()?;
