@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn no_process_but_one_of_its_own_is_believed_in() {
+    fn nothing_is_a_process_that_a_signal_would_reach_others_by() {
         for pid in [
             json!(0),
             json!(1),

@@ -1,7 +1,7 @@
 //! Digests: what a thing is called by its bytes. The only room that names BLAKE3.
 //!
 //! A digest of a blob, of a tree and of an action are different types, so that one can never stand
-//! for another. Knows nothing of files beyond "something that can be read".
+//! for another. Knows nothing of files but that they can be read.
 
 mod spread;
 
