@@ -11,6 +11,7 @@ use rustc_hash::FxHashSet;
 
 use super::fold::Fold;
 use super::folded::Folded;
+use super::python;
 use super::sight::{Finding, directory_of};
 use super::territory::parents;
 use crate::worker::observed::{Extent, Kind, Observed, Sighting, Uses};
@@ -25,7 +26,7 @@ impl Fold<'_, '_> {
         value: &(dyn Fn(ArtifactId) -> Option<Content> + Sync),
     ) -> Folded {
         self.leave_out_what_follows();
-        let sight = self.sight;
+        let (sight, moment) = (self.sight, python::Moment::default());
         let entries: Vec<(PathEntry, Option<&Sighting>)> =
             std::mem::take(&mut self.entries).into_iter().collect();
         let found: Vec<(PathEntry, Option<&Sighting>, Option<Seen>)> = entries
@@ -39,7 +40,7 @@ impl Fold<'_, '_> {
                         Finding::Unsettled(_) | Finding::Blind => None,
                     },
                     // Not from memory: it may have moved since the run began.
-                    _ => sight.look(&entry),
+                    _ => sight.look(&entry, &moment),
                 };
                 (entry, sighting, seen)
             })

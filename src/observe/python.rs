@@ -7,6 +7,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jalon_store::action::{Access, PathEntry, Place, Seen};
 use jalon_store::index::StatCache;
@@ -165,11 +166,53 @@ pub fn modules(label: &str, below: &[u8], names: &[&[u8]]) -> PathEntry {
     }
 }
 
-/// What an entry for a distribution finds now.
-pub fn see(programs: &Programs<'_>, workspace: &Workspace, entry: &PathEntry) -> Option<Seen> {
+/// Environments as they are at one moment: each is gone through once, however many entries speak of it.
+#[derive(Default)]
+pub struct Moment(Mutex<FxHashMap<String, Arc<Environment>>>);
+
+/// The package directories of an environment, and name, version and metadata directory of what is installed there.
+struct Environment {
+    places: Vec<PathBuf>,
+    installed: OnceLock<Vec<(String, String, PathBuf)>>,
+}
+
+impl Moment {
+    fn environment(&self, programs: &Programs<'_>, label: &str) -> Arc<Environment> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(label) {
+            return known.clone();
+        }
+        let found = Arc::new(Environment {
+            places: places(programs, label),
+            installed: OnceLock::new(),
+        });
+        known.insert(label.to_owned(), found.clone());
+        found
+    }
+}
+
+impl Environment {
+    fn installed(&self, cache: &dyn StatCache) -> &[(String, String, PathBuf)] {
+        self.installed.get_or_init(|| {
+            let places = self.places.iter();
+            places
+                .flat_map(|place| distributions(cache, place))
+                .collect()
+        })
+    }
+}
+
+/// What an entry for a distribution finds at a moment.
+pub fn see(
+    programs: &Programs<'_>,
+    workspace: &Workspace,
+    moment: &Moment,
+    entry: &PathEntry,
+) -> Option<Seen> {
     let text = std::str::from_utf8(&entry.path).ok()?;
     let (label, name) = text.split_once(':')?;
-    let places = places(programs, label);
+    let environment = moment.environment(programs, label);
+    let places = &environment.places;
     let cache = programs.cache();
     if let Some(file) = name.strip_prefix('/') {
         let mut found = places.iter().map(|place| place.join(file));
@@ -191,10 +234,9 @@ pub fn see(programs: &Programs<'_>, workspace: &Workspace, entry: &PathEntry) ->
         let mut found = String::new();
         let (below, names) = name.split_once('\0')?;
         for place in places {
-            let place = if below.is_empty() {
-                place
-            } else {
-                place.join(below)
+            let place = match below {
+                "" => place.clone(),
+                below => place.join(below),
             };
             let path = [place.as_os_str().as_bytes(), b"\0", names.as_bytes()].concat();
             let seen = workspace.see(
@@ -206,13 +248,11 @@ pub fn see(programs: &Programs<'_>, workspace: &Workspace, entry: &PathEntry) ->
         }
         return Some(Seen::Version(found));
     }
-    let mut installed: Vec<(String, String, PathBuf)> = places
-        .iter()
-        .flat_map(|place| distributions(cache, place))
-        .collect();
+    let installed = environment.installed(cache);
     if name == ALL {
-        installed.sort();
-        let list: Vec<String> = installed
+        let mut list: Vec<_> = installed.iter().collect();
+        list.sort();
+        let list: Vec<String> = list
             .iter()
             .map(|(name, version, _)| format!("{name} {version}"))
             .collect();

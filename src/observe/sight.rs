@@ -61,6 +61,7 @@ pub struct Sight<'a> {
     /// What is installed beside the interpreter of functions.
     installation: OnceLock<Installation>,
     known: RwLock<FxHashMap<PathEntry, Option<Seen>>>,
+    moment: python::Moment,
 }
 
 /// A package directory.
@@ -135,6 +136,7 @@ impl<'a> Sight<'a> {
             sites: Mutex::default(),
             installation: OnceLock::new(),
             known: RwLock::default(),
+            moment: python::Moment::default(),
         }
     }
 
@@ -196,7 +198,7 @@ impl<'a> Sight<'a> {
             .get(entry)
             .cloned();
         let seen = known.unwrap_or_else(|| {
-            let seen = self.look(entry);
+            let seen = self.look(entry, &self.moment);
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             known.insert(entry.clone(), seen.clone());
             seen
@@ -204,8 +206,8 @@ impl<'a> Sight<'a> {
         seen.map_or(Finding::Blind, Finding::Seen)
     }
 
-    /// What an entry that is no node's output finds at this moment.
-    pub fn look(&self, entry: &PathEntry) -> Option<Seen> {
+    /// What an entry that is no node's output finds now, of environments at a moment.
+    pub fn look(&self, entry: &PathEntry, moment: &python::Moment) -> Option<Seen> {
         match entry.place {
             Place::Program => self
                 .programs
@@ -217,7 +219,7 @@ impl<'a> Sight<'a> {
                 Some(value) => Seen::Version(BlobDigest::of(value.as_bytes()).to_string()),
                 None => Seen::Absent,
             }),
-            Place::Distribution => python::see(&self.programs, self.workspace, entry),
+            Place::Distribution => python::see(&self.programs, self.workspace, moment, entry),
             Place::Project | Place::Absolute | Place::Home => {
                 let place = self.place(entry)?;
                 let cache = self.workspace.cache();
@@ -372,6 +374,6 @@ impl crate::worker::observed::Look for Sight<'_> {
             path: relative.as_os_str().as_bytes().to_vec(),
             access,
         };
-        digest_of(&self.look(&entry)?)
+        digest_of(&self.look(&entry, &python::Moment::default())?)
     }
 }

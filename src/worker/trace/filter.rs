@@ -36,6 +36,17 @@ pub enum Call {
     Elsewhere,
 }
 
+impl Call {
+    /// Whether directories may lie elsewhere after it. What an `open` makes is a file.
+    pub fn leads_elsewhere(self) -> bool {
+        use Call::{Change, MakeDirectory, Move, Remove, Write};
+        matches!(
+            self,
+            Write(..) | Change(..) | MakeDirectory(..) | Remove(..) | Move(..)
+        )
+    }
+}
+
 /// Where an `open` finds its flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flags {

@@ -86,6 +86,8 @@ struct Watch<'a> {
     ways: Ways,
     /// The path at hand; one buffer for all.
     path: Vec<u8>,
+    /// What lies there, where it was looked at for the call at hand.
+    looked: Option<Option<Stamp>>,
     stopped: Option<Instant>,
 }
 
@@ -99,6 +101,7 @@ impl<'a> Watch<'a> {
             refused: false,
             ways: Ways::default(),
             path: Vec::new(),
+            looked: None,
             stopped: None,
         }
     }
@@ -198,6 +201,9 @@ impl Watch<'_> {
         };
         let tracee = Tracee { thread: seen.pid };
         let arguments = seen.data.args;
+        if call.leads_elsewhere() {
+            self.ways.forget();
+        }
         match call {
             Call::Socket => {
                 let family = arguments[0] as i32;
@@ -292,6 +298,7 @@ impl Watch<'_> {
         directory: Option<u8>,
         path: u8,
     ) -> bool {
+        self.looked = None;
         let address = arguments[path as usize];
         if address == 0 {
             return false;
@@ -364,11 +371,15 @@ impl Watch<'_> {
             }
             return self.used(Uses::LIST);
         }
+        if !writes && !creates {
+            return self.used(Uses::READ);
+        }
         let absent = self.is_absent();
         let fresh = flags & libc::O_TRUNC != 0 || (creates && flags & libc::O_EXCL != 0);
+        // What is made so is a file: no way to elsewhere.
         self.used(match (writes, creates, absent) {
-            (false, false, _) | (false, true, false) => Uses::READ,
-            (false, true, true) => Uses::WRITE,
+            (false, _, false) => Uses::READ,
+            (false, _, true) => Uses::WRITE,
             (true, false, true) => Uses::STAT,
             (true, true, true) => Uses::WRITE,
             (true, _, false) if fresh => Uses::WRITE,
@@ -414,6 +425,7 @@ impl Watch<'_> {
     /// Enters the path at hand with what lies there now.
     fn enter(&mut self) -> Option<Stamp> {
         let found = stamp(&self.path);
+        self.looked = Some(found);
         if !self.is_system() {
             self.page.notebook.enter(&self.path, Some(found));
         }
@@ -460,17 +472,17 @@ impl Watch<'_> {
     /// A path that leads through links is used under its real name too, and so are the links: what they lead to
     /// may change, and what the execution linked itself is not therefore its own.
     fn used(&mut self, uses: Uses) {
-        if uses.any(Uses::WRITING) {
-            // It may become a way to elsewhere.
-            self.ways.forget();
-        }
         if !self.note(uses) {
             return;
         }
-        let Some(real) = real(&self.path, uses, &mut self.ways) else {
+        let link = self
+            .looked
+            .is_none_or(|found| found.is_some_and(|found| found.link));
+        let Some(real) = real(&self.path, uses, link, &mut self.ways) else {
             return;
         };
         let named = std::mem::replace(&mut self.path, real);
+        self.looked = None;
         self.note(uses);
         self.links(&named);
         self.path = named;

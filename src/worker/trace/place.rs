@@ -60,10 +60,11 @@ pub fn shebang(path: &[u8]) -> Option<Vec<u8>> {
     (program.first() == Some(&b'/')).then(|| program.to_vec())
 }
 
-/// The real name of what a path names, if it is another: for what looks at a link itself, of where the link lies.
-pub fn real(path: &[u8], uses: Uses, ways: &mut Ways) -> Option<Vec<u8>> {
+/// The real name of a path, if it is another: for what looks at a link itself, of where the link lies. It may be a
+/// `link`, or was just seen not to be one.
+pub fn real(path: &[u8], uses: Uses, link: bool, ways: &mut Ways) -> Option<Vec<u8>> {
     let path = Path::new(OsStr::from_bytes(path));
-    let itself = uses.any(Uses::LINK.and(Uses::WRITING));
+    let itself = !link || uses.any(Uses::LINK.and(Uses::WRITING));
     let led = (!itself).then(|| ways.real(path)).flatten();
     let real = led.or_else(|| ways.beside(path));
     real.filter(|real| real != path)
