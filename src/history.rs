@@ -109,16 +109,8 @@ impl<'a> History<'a> {
     /// # Errors
     /// The store cannot be read.
     pub fn ids(&self) -> Result<impl Iterator<Item = String> + '_, ReadError> {
-        let mut ids: Vec<String> = self
-            .store
-            .list_traces()?
-            .into_iter()
-            .map(|trace| trace.id)
-            .collect();
-        ids.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(ids
-            .into_iter()
-            .filter(|id| self.before.as_ref().is_none_or(|run| id < run) && self.is_ours(id)))
+        let ids = self.store.list_traces()?.into_iter().rev();
+        Ok(ids.filter(|id| self.before.as_ref().is_none_or(|run| id < run) && self.is_ours(id)))
     }
 
     fn is_ours(&self, id: &str) -> bool {

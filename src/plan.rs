@@ -92,7 +92,7 @@ pub struct Plan {
     pub held: Vec<Option<Held>>,
     /// By artifact: its content, where it is known.
     pub contents: Vec<Option<Content>>,
-    /// The hits, in the order in which they were judged.
+    /// The hits, in the order in which a run tells of them that finds nothing else.
     pub hits: Vec<NodeId>,
     /// There is no outcome at all, here or elsewhere.
     nothing_known: bool,
@@ -150,7 +150,6 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
     for &node in graph.order() {
         if plan.held[node.0 as usize].is_some() {
             plan.verdicts[node.0 as usize] = Verdict::Hit;
-            plan.hits.push(node);
         }
     }
     let known = plan.known(inputs);
@@ -190,6 +189,11 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
     let artifacts = 0..graph.pipeline().artifacts.len() as u32;
     plan.contents = artifacts
         .map(|id| schedule.value(ArtifactId(id)).copied().flatten())
+        .collect();
+    // Whatever was held, or judged ahead.
+    let order = graph.order().iter().copied();
+    plan.hits = order
+        .filter(|node| plan.verdicts[node.0 as usize].is_hit())
         .collect();
     Ok(plan)
 }
@@ -360,7 +364,6 @@ fn judge(
                 None => Verdict::Hit,
             };
             plan.reasons[at] = None;
-            plan.hits.push(node);
             let outputs: Vec<Content> = record
                 .outcome
                 .outputs

@@ -28,12 +28,12 @@ pub fn roots(store: &LocalStore, oldest: Option<u64>) -> Result<GcRoots, ReadErr
     }
     let mut last: HashMap<(String, String), String> = HashMap::new();
     let mut runs = Vec::new();
-    for info in store.list_traces()? {
-        let run = read(store, &info.id)?;
+    for id in store.list_traces()? {
+        let run = read(store, &id)?;
         // Ids sort by time, so the last one seen is the last run. One of nothing but part of the
         // pipeline must not take the place of the whole.
-        last.insert((run.project.clone(), run.targets.clone()), info.id.clone());
-        runs.push((info.id, run));
+        last.insert((run.project.clone(), run.targets.clone()), id.clone());
+        runs.push((id, run));
     }
     let is_pinned = |id: &String, run: &Run| {
         pinned.contains(id) || last.get(&(run.project.clone(), run.targets.clone())) == Some(id)

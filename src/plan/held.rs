@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{Inputs, Plan, always};
 use crate::graph::Graph;
 use crate::judge::{Judged, Observations};
+use crate::verdict::Verdict;
 
 /// What judging a node came to that hit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,13 +72,16 @@ impl Held {
 }
 
 impl Ledger {
-    /// What a plan came to in which everything hits.
+    /// What a plan came to, but for the nodes that run.
     pub fn of(inputs: &Inputs<'_>, plan: &Plan) -> Ledger {
         let observations = inputs.judge.observations;
         let nodes = plan.judged.iter().zip(&observations.code).zip(&plan.held);
+        let runs = |verdict: &Verdict| matches!(verdict, Verdict::Run | Verdict::Maybe);
         Ledger {
             nodes: nodes
-                .map(|((judged, code), held)| match judged {
+                .zip(&plan.verdicts)
+                .map(|(((judged, code), held), verdict)| match judged {
+                    _ if runs(verdict) => None,
                     Some(judged) => Held::of(judged, code),
                     None => held.clone(),
                 })

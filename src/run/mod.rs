@@ -38,7 +38,7 @@ use jalon_store::error::ReadError;
 
 use self::attempt::{Done, Shop};
 use self::bus::Bus;
-use self::rest::Rest;
+use self::rest::{Basis, Rest};
 use crate::action::Ambient;
 use crate::event::{Body, Finished, Planned, Problem, Sink, Started, Status};
 use crate::graph::Selection;
@@ -317,6 +317,9 @@ impl Run {
         }
         // With nothing to run, nothing needs to be outlived.
         let busy = plan.count(Verdict::Run) + plan.count(Verdict::Maybe) > 0;
+        let basis = (busy && setting.ledger.is_none() && rest::can_rest(graph, options))
+            .then(|| Basis::of(&inputs, &plan, setting.witnesses))
+            .flatten();
         let lifeline = setting
             .machine
             .program
@@ -447,9 +450,10 @@ impl Run {
             let lasts = summary.notices.iter().all(|one| one.code == plan::SILENT);
             let state = setting.store_state.filter(|_| lasts);
             state.and_then(|state| rest::of(&inputs, planned, &plan, state))
-        } else if held > 0 || rest::is_worth_rehearsing(elapsed, planning) {
+        } else if held > 0 || basis.is_some() || rest::is_worth_rehearsing(elapsed, planning) {
             // Whether the store can be read is the next run's affair.
-            rest::rehearse(setting, options, &summary).ok().flatten()
+            let rest = rest::rehearse(setting, options, &summary, basis);
+            rest.ok().flatten()
         } else {
             None
         };

@@ -23,6 +23,7 @@ use crate::report::made_of;
 use crate::report::summary::Summary;
 use crate::report::words;
 use crate::verdict::Verdict;
+use crate::witness::{Look, Witnesses};
 
 /// A rehearsal may take so much of a run's time, and a short one is never felt.
 const SHARE: u32 = 5;
@@ -48,6 +49,28 @@ pub struct Rest {
     pub store: [u8; 32],
     /// What judging each came to.
     pub ledger: Ledger,
+}
+
+/// What of a plan stands however the nodes end that run: what judging the others came to, and every look that it
+/// rests on. What they find changed by then is found so by their stats.
+#[derive(Debug)]
+pub struct Basis {
+    ledger: Ledger,
+    looks: Vec<Look>,
+}
+
+impl Basis {
+    /// Of a plan. Nothing where somebody is to be told of each outcome, or a look could not tell what it found.
+    pub fn of(inputs: &plan::Inputs<'_>, plan: &Plan, witnesses: &Witnesses) -> Option<Basis> {
+        let told = inputs.judge.sight.remotes.is_some();
+        if told || plan.hits.is_empty() {
+            return None;
+        }
+        Some(Basis {
+            looks: witnesses.all()?,
+            ledger: Ledger::of(inputs, plan),
+        })
+    }
 }
 
 /// Whether runs of these nodes may come to rest at all: nothing runs each time, and nobody is to be told.
@@ -110,8 +133,8 @@ pub fn of(
     })
 }
 
-/// Goes through a run without running anything; nothing where the next one may find work, or would tell of
-/// other outcomes than this one did.
+/// Goes through a run without running anything, but for what a basis knows; nothing where the next one may find work,
+/// or would tell of other outcomes than this one did.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -119,7 +142,10 @@ pub fn rehearse(
     setting: &Setting<'_>,
     options: &Options,
     summary: &Summary,
+    basis: Option<Basis>,
 ) -> Result<Option<Rest>, ReadError> {
+    let (ledger, looks) =
+        basis.map_or_else(Default::default, |basis| (Some(basis.ledger), basis.looks));
     let graph = &setting.project.graph;
     setting.witnesses.renew();
     let state = setting.store.state()?;
@@ -135,11 +161,12 @@ pub fn rehearse(
     let judge = Judge::new(graph, &sight, &observations);
     let history = History::before(setting.store, &setting.project.name, &summary.run);
     let inputs = plan::Inputs::new(judge, &options.selection, &options.forced, &history)
-        .with(setting.ledger);
+        .with(setting.ledger.or(ledger.as_ref()));
     let plan = plan::plan(&inputs)?;
     let planned = super::planned(setting, options, &plan, &history);
     let rests = finish::rests(graph, setting.workspace, options, &plan.contents)
         && are_told(graph, &plan, summary);
+    setting.witnesses.adopt(looks);
     Ok(rests.then(|| of(&inputs, planned, &plan, state)).flatten())
 }
 

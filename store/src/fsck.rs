@@ -54,18 +54,11 @@ impl LocalStore {
             report.checked += 1;
             progress(report.checked);
         }
-        for trace in self.list_traces()? {
-            let whole: u64 = self
-                .read_trace(&trace.id)?
-                .into_iter()
-                .flatten()
-                .map(|frame| frame.len() as u64 + 12)
-                .sum();
-            if whole + 16 != trace.size {
-                // The end of a run that was killed looks so too: said by `log`, no damage of results.
-                progress(report.checked);
-            }
+        // The end of a run that was killed is torn: said by `log`, no damage of results.
+        for id in self.list_traces()? {
+            self.read_trace(&id)?.into_iter().flatten().for_each(drop);
             report.checked += 1;
+            progress(report.checked);
         }
         for tail in self.packs.torn() {
             report.damaged.push(format!("the end of pack {tail}"));

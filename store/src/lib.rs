@@ -24,6 +24,6 @@ pub mod tree;
 pub use fsck::VerifyReport;
 pub use gc::{GcPolicy, GcReport, GcRoots, Stats};
 pub use ingest::digest_path;
-pub use local::{Flight, Frames, Glance, LocalStore, Mode, TraceInfo, TraceWriter};
+pub use local::{Flight, Frames, Glance, LocalStore, Mode, TraceWriter};
 pub use materialise::{LinkMode, can_reflink};
 pub use receive::{Incoming, Received};

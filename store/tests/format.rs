@@ -235,8 +235,7 @@ fn read_all(store: &LocalStore) {
     assert_eq!(store.explanation(&strong).unwrap(), Some(explanation()));
     assert_eq!(store.path_sets(&weak).unwrap(), vec![path_set()]);
     let traces = store.list_traces().unwrap();
-    assert_eq!(traces.len(), 1);
-    assert_eq!(traces[0].id, "r-1");
+    assert_eq!(traces, ["r-1"]);
     let events: Vec<Vec<u8>> = store.read_trace("r-1").unwrap().unwrap().collect();
     assert_eq!(events, EVENTS);
     let mut found = store.pins().unwrap();

@@ -37,7 +37,7 @@ pub use lock::Flight;
 use lock::Lease;
 use pack::Kind;
 use packs::Packs;
-pub use trace::{Frames, TraceInfo, TraceWriter};
+pub use trace::{Frames, TraceWriter};
 
 /// Above this many loose blobs the whole file system is synced at once: a sync of one file costs
 /// milliseconds, whatever its size.
@@ -450,11 +450,11 @@ impl LocalStore {
         TraceWriter::create(&self.layout, id)
     }
 
-    /// All traces, oldest first.
+    /// The runs of which there are traces, oldest first.
     ///
     /// # Errors
     /// The disk did not answer.
-    pub fn list_traces(&self) -> Result<Vec<TraceInfo>, ReadError> {
+    pub fn list_traces(&self) -> Result<Vec<String>, ReadError> {
         trace::list(&self.layout)
     }
 

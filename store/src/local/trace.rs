@@ -20,15 +20,6 @@ const PIECE: usize = 256 * 1024;
 /// Bytes that are gathered before they are written.
 const BATCH: usize = 32 * 1024;
 
-/// A trace in the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TraceInfo {
-    /// The run.
-    pub id: String,
-    /// Bytes.
-    pub size: u64,
-}
-
 /// The end of a trace that is being written.
 #[derive(Debug)]
 pub struct TraceWriter {
@@ -116,7 +107,8 @@ impl Drop for TraceWriter {
     }
 }
 
-pub(crate) fn list(layout: &Layout) -> Result<Vec<TraceInfo>, ReadError> {
+/// Their names alone: to look at each takes as long as there were runs.
+pub(crate) fn list(layout: &Layout) -> Result<Vec<String>, ReadError> {
     let directory = layout.traces();
     let entries = match fs::read_dir(&directory) {
         Ok(entries) => entries,
@@ -125,17 +117,12 @@ pub(crate) fn list(layout: &Layout) -> Result<Vec<TraceInfo>, ReadError> {
     };
     let mut all = Vec::new();
     for entry in entries {
-        let entry = entry.at("list", &directory)?;
-        let name = entry.file_name();
+        let name = entry.at("list", &directory)?.file_name();
         if let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".trace")) {
-            let size = entry.metadata().map_or(0, |metadata| metadata.len());
-            all.push(TraceInfo {
-                id: id.to_owned(),
-                size,
-            });
+            all.push(id.to_owned());
         }
     }
-    all.sort_by(|a, b| a.id.cmp(&b.id));
+    all.sort();
     Ok(all)
 }
 
