@@ -191,10 +191,13 @@ impl Compare {
         let name = it.instance.name();
         let (did, blocked) = (case.did(it), it.fate == Fate::Blocked);
         let mut readers = self.readers(case, it);
+        // One of its outputs may be declared, and another be used besides.
         let overhears = |reader: &Evaluated| {
-            let inputs = case.pipeline.inputs(reader.instance.node);
-            let of_it = |input: &Input| matches!(input, Input::Output(node, _) if *node == it.instance.node);
-            !inputs.iter().any(of_it)
+            let node = reader.instance.node;
+            let inputs = case.pipeline.inputs(node);
+            let of_it = |input: &&Input| matches!(input, Input::Output(node, _) if *node == it.instance.node);
+            let mut used = case.pipeline.used(node).into_iter();
+            used.any(|input| of_it(&&input) && !inputs.contains(&input))
         };
         match case.planned(it.instance) {
             // A reader that was a maybe may need it made again; one that had to run was known to. What is
