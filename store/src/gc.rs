@@ -13,7 +13,7 @@ use crate::content::Content;
 use crate::digest::{ActionKey, BlobDigest, TreeDigest};
 use crate::error::{At, GcError, IoAt, ReadError};
 use crate::fsck::is_right;
-use crate::local::lock::{Flight, Lease};
+use crate::local::lock::Lease;
 use crate::local::pack::{Frame, Kind};
 use crate::local::{LocalStore, atomic, trace};
 use crate::piece::Lies;
@@ -331,14 +331,6 @@ impl LocalStore {
                     let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
                 }
             }
-        }
-        for entry in fs::read_dir(self.layout.flights())
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            // Taking a lock that nobody has, and giving it back, removes it.
-            let _ = Flight::try_start(&entry.path());
         }
     }
 

@@ -70,7 +70,7 @@ impl Layout {
     }
 
     pub(crate) fn flights(&self) -> PathBuf {
-        self.root.join("locks").join("flight")
+        self.root.join("locks").join("flights")
     }
 
     pub(crate) fn format(&self) -> PathBuf {
@@ -131,7 +131,7 @@ impl Layout {
             self.traces(),
             self.pins(),
             self.tmp(),
-            self.flights(),
+            self.root.join("locks"),
         ] {
             fs::create_dir_all(&directory).at("create", &directory)?;
         }

@@ -3,13 +3,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::digest::WeakKey;
 use crate::error::{At, IoAt};
 
 /// Tries to lock without waiting; `false` if another open file holds the lock.
@@ -96,9 +97,12 @@ impl Lease {
 }
 
 /// An action in flight: while it lives, no other process and no other thread flies the same one.
+///
+/// All flights lock one file, each a byte of it: to make a file for each and to take it away again would cost more
+/// than all else that is kept of a small action.
 #[derive(Debug)]
 pub struct Flight {
-    held: Option<(File, PathBuf)>,
+    held: Option<(File, u64)>,
 }
 
 impl Flight {
@@ -107,40 +111,67 @@ impl Flight {
         Self { held: None }
     }
 
-    /// Locks `path`, or gives `None` if somebody else has it.
-    pub(crate) fn try_start(path: &Path) -> Result<Option<Self>, IoAt> {
-        loop {
-            let file = open_flight(path)?;
-            if !try_exclusive(&file, path)? {
-                return Ok(None);
-            }
-            if is_at(&file, path) {
-                return Ok(Some(Self {
-                    held: Some((file, path.to_owned())),
-                }));
-            }
-            // The owner before us unlinked the file between our open and our lock.
-        }
+    /// Locks the byte of an action in the file at `path`, or gives `None` if somebody else has it.
+    pub(crate) fn try_start(path: &Path, weak: &WeakKey) -> Result<Option<Self>, IoAt> {
+        // Opened anew: what is open once excludes nobody of this process.
+        let file = open_flights(path)?;
+        let byte = byte_of(weak);
+        let flies = lock_byte(&file, byte, libc::F_WRLCK).at("lock", path)?;
+        Ok(flies.then_some(Self {
+            held: Some((file, byte)),
+        }))
     }
 
-    /// Waits for `path`; asks `cancelled` between tries, at least every 50 ms.
-    pub(crate) fn start(path: &Path, cancelled: &dyn Fn() -> bool) -> Result<Option<Self>, IoAt> {
-        again(|| Self::try_start(path), cancelled)
+    /// Waits for the same; asks `cancelled` between tries, at least every 50 ms.
+    pub(crate) fn start(
+        path: &Path,
+        weak: &WeakKey,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Option<Self>, IoAt> {
+        again(|| Self::try_start(path, weak), cancelled)
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        if let Some((file, path)) = self.held.take() {
-            // Unlinked while locked: whoever opened it meanwhile sees that its inode is gone.
-            let _ = fs::remove_file(path);
+        if let Some((file, byte)) = self.held.take() {
             // A child forked a moment ago may still share the open file: unlock, do not just close.
-            let _ = flock(&file, FlockOperation::Unlock);
+            let _ = lock_byte(&file, byte, libc::F_UNLCK);
         }
     }
 }
 
-fn open_flight(path: &Path) -> Result<File, IoAt> {
+/// Offsets end at 2^63. That two actions have the same byte is as good as impossible; they would wait for each other.
+fn byte_of(weak: &WeakKey) -> u64 {
+    let mut start = [0; 8];
+    start.copy_from_slice(&weak.as_bytes()[..8]);
+    u64::from_le_bytes(start) >> 2
+}
+
+/// Locks or unlocks one byte, which need not be there; `false` if another open file has it locked. Source: fcntl(2),
+/// open file description locks.
+fn lock_byte(file: &File, byte: u64, kind: libc::c_int) -> io::Result<bool> {
+    // SAFETY: zeroes are valid in the structure.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock.l_start = byte as libc::off_t;
+    lock.l_len = 1;
+    loop {
+        // SAFETY: the descriptor is open, and the kernel only reads the structure.
+        if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) } == 0 {
+            return Ok(true);
+        }
+        let error = io::Error::last_os_error();
+        match error.raw_os_error() {
+            Some(libc::EAGAIN | libc::EACCES) => return Ok(false),
+            Some(libc::EINTR) => {}
+            _ => return Err(error),
+        }
+    }
+}
+
+fn open_flights(path: &Path) -> Result<File, IoAt> {
     let open = || {
         OpenOptions::new()
             .read(true)
@@ -157,12 +188,5 @@ fn open_flight(path: &Path) -> Result<File, IoAt> {
             open().at("open", path)
         }
         other => other.at("open", path),
-    }
-}
-
-fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(ours), Ok(theirs)) => (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()),
-        _ => false,
     }
 }

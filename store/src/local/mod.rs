@@ -427,7 +427,7 @@ impl LocalStore {
         if self.read_only {
             return Ok(Some(Flight::unlocked()));
         }
-        let flight = Flight::start(&self.layout.flights().join(weak.to_string()), cancelled)?;
+        let flight = Flight::start(&self.layout.flights(), weak, cancelled)?;
         self.packs.refresh()?;
         Ok(flight)
     }

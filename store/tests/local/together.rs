@@ -27,6 +27,12 @@ fn what_another_process_learned_is_known_once_its_flight_ends() {
         b.flight(&weak, &|| true).unwrap().is_none(),
         "it is in flight"
     );
+    let another = WeakKey::from_bytes([2; 32]);
+    assert!(b.flight(&another, &|| true).unwrap().is_some());
+    assert!(
+        a.flight(&weak, &|| true).unwrap().is_none(),
+        "for others of its process too"
+    );
     with(&a, &set("new"));
     drop(flight);
     let _mine = b.flight(&weak, &|| false).unwrap().unwrap();
