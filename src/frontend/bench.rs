@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use jalon_store::error::OpenError;
-use jalon_store::index::StatCache;
+use jalon_store::index::{self, Primed, StatCache};
 use jalon_store::{LocalStore, Mode};
 
 use crate::project::Machine;
@@ -66,9 +66,15 @@ impl Bench {
 
     /// What is remembered of a project's files, and why it is not all that could be.
     pub fn cache(&self, private: &Path, root: &Path) -> (Arc<dyn StatCache>, Option<String>) {
-        let opened = self
-            .cache
-            .get_or_init(|| jalon_store::index::open(&private.join("index"), root, self.write));
+        let opened = self.cache.get_or_init(|| {
+            let (index, base, write) = (private.join("index"), root.to_owned(), self.write);
+            // To open a database takes longer than a short first run hashes.
+            if write && !index.exists() && std::fs::create_dir_all(private).is_ok() {
+                let open = move || index::open(&index, &base, write).0;
+                return (Arc::new(Primed::first(private, open)), None);
+            }
+            index::open(&index, &base, write)
+        });
         opened.clone()
     }
 }

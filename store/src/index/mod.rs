@@ -118,7 +118,8 @@ pub trait StatCache: Send + Sync {
     /// Writes to disk what is to outlive the process.
     fn flush(&self);
 
-    /// Bytes that would have to be hashed again if nothing was flushed, as far as that is counted.
+    /// Bytes that would have to be hashed again if nothing was flushed, as far as that is counted; a file counts some
+    /// more than it holds.
     fn at_stake(&self) -> u64 {
         u64::MAX
     }

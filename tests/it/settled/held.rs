@@ -282,7 +282,6 @@ fn what_was_hashed_is_kept_once() {
     let project = resting(TWO);
     let index = project.path(".jalon/index");
     let short = |text: &[u8]| {
-        fs::remove_dir_all(&index).unwrap();
         project.write("one.txt", text);
         let run = project.jalon(&["run", "-v", "--json"]).expect(0);
         assert_eq!((count(&run), project.executed().len()), (2, 2));
@@ -292,9 +291,15 @@ fn what_was_hashed_is_kept_once() {
     project.run_ok(&[]);
     super::forget(&project);
     assert_eq!(project.run_ok(&[]).count("hit"), 4);
-    assert!(index.exists(), "the long way needs it");
+    assert!(!index.exists(), "little was hashed, and that is kept too");
     settle(&project);
     // Too much to be hashed again, should what answers the next run be gone.
     short(&vec![b'x'; (64 << 20) + 1]);
     assert!(index.exists());
+    // Nothing answers the next run where one failed.
+    fs::remove_dir_all(&index).unwrap();
+    let fails = "[source]\none = \"one.txt\"\n[node.no]\ncmd = \"exit 1\"\nin = [\"one\"]\nout.no = \"no\"\n";
+    project.write("jalon.toml", fails);
+    project.jalon(&["run"]).expect(1);
+    assert!(index.exists(), "and it need not hash again");
 }
