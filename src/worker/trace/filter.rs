@@ -32,6 +32,8 @@ pub enum Call {
     Move([Option<u8>; 2], [u8; 2], bool),
     /// Opens a socket of the family in the first argument.
     Socket,
+    /// Goes to another directory; the path, where it names one.
+    Step(Option<u8>),
     /// Changes what paths mean to it: root, mounts, namespaces.
     Elsewhere,
 }
@@ -83,7 +85,8 @@ const CALLS: &[(c_long, Call)] = &[
     (libc::SYS_faccessat, Call::Access(Some(0), 1)),
     (libc::SYS_faccessat2, Call::Access(Some(0), 1)),
     (libc::SYS_readlinkat, Call::Link(Some(0), 1)),
-    (libc::SYS_chdir, Call::Stat(None, 0, Follow::Always)),
+    (libc::SYS_chdir, Call::Step(Some(0))),
+    (libc::SYS_fchdir, Call::Step(None)),
     (libc::SYS_execve, Call::Execute(None, 0)),
     (libc::SYS_execveat, Call::Execute(Some(0), 1)),
     (libc::SYS_truncate, Call::Change(None, 0)),
@@ -216,30 +219,110 @@ pub fn program() -> Vec<sock_filter> {
             answer(UNKNOWN),
         ]);
     }
+    let mut cases: Vec<(u32, Vec<sock_filter>)> = Vec::new();
     for &number in REFUSED {
-        program.extend([unless(libc::BPF_JEQ, number as u32), answer(UNKNOWN)]);
+        cases.push((number as u32, vec![answer(UNKNOWN)]));
     }
     for &(number, call) in CALLS.iter().chain(OLD_CALLS) {
-        let flags = match call {
-            Call::Stat(Some(_), _, Follow::Unless(flags)) => flags,
-            _ => {
-                program.extend([unless(libc::BPF_JEQ, number as u32), answer(LOOK)]);
-                continue;
-            }
+        let then = match call {
+            Call::Stat(Some(_), _, Follow::Unless(flags)) => vec![
+                load(argument(u32::from(flags))),
+                unless(libc::BPF_JSET, libc::AT_EMPTY_PATH as u32),
+                answer(libc::SECCOMP_RET_ALLOW),
+                answer(LOOK),
+            ],
+            _ => vec![answer(LOOK)],
         };
-        program.extend([
-            sock_filter {
-                code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
-                jt: 0,
-                jf: 4,
-                k: number as u32,
-            },
-            load(argument(u32::from(flags))),
-            unless(libc::BPF_JSET, libc::AT_EMPTY_PATH as u32),
-            answer(libc::SECCOMP_RET_ALLOW),
-            answer(LOOK),
-        ]);
+        cases.push((number as u32, then));
     }
-    program.push(answer(libc::SECCOMP_RET_ALLOW));
+    cases.sort_by_key(|(number, _)| *number);
+    program.extend(choose(&cases));
     program
+}
+
+/// What is done for each of some numbers, in ascending order; all others are let through. Halved again and again: when a
+/// filter is installed the kernel goes through it once for every call that it knows.
+fn choose(cases: &[(u32, Vec<sock_filter>)]) -> Vec<sock_filter> {
+    let jump = |test: u32, k: u32, jt: usize, jf: usize| sock_filter {
+        code: (libc::BPF_JMP | test | libc::BPF_K) as u16,
+        // A test holds that none is longer.
+        jt: jt as u8,
+        jf: jf as u8,
+        k,
+    };
+    match cases {
+        [] => vec![answer(libc::SECCOMP_RET_ALLOW)],
+        [(number, then)] => {
+            let mut one = vec![jump(libc::BPF_JEQ, *number, 0, then.len())];
+            one.extend(then);
+            one.push(answer(libc::SECCOMP_RET_ALLOW));
+            one
+        }
+        _ => {
+            let (below, above) = cases.split_at(cases.len() / 2);
+            let (first, below) = (above[0].0, choose(below));
+            let mut all = vec![jump(libc::BPF_JGE, first, below.len(), 0)];
+            all.extend(below);
+            all.extend(choose(above));
+            all
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the program answers, as the kernel goes through it: no other instructions are used.
+    fn run(program: &[sock_filter], arch: u32, number: u32, arguments: [u32; 6]) -> u32 {
+        let (mut at, mut accumulator) = (0, 0);
+        loop {
+            let it = program[at];
+            at += 1;
+            let (code, yes, no) = (u32::from(it.code), it.jt as usize, it.jf as usize);
+            let test = match code & !libc::BPF_K {
+                code if code == libc::BPF_RET => return it.k,
+                code if code == libc::BPF_LD | libc::BPF_W | libc::BPF_ABS => {
+                    accumulator = match it.k {
+                        NUMBER => number,
+                        ARCH => arch,
+                        k => arguments[(k as usize - 16) / 8],
+                    };
+                    continue;
+                }
+                code if code == libc::BPF_JMP | libc::BPF_JEQ => accumulator == it.k,
+                code if code == libc::BPF_JMP | libc::BPF_JGE => accumulator >= it.k,
+                code if code == libc::BPF_JMP | libc::BPF_JSET => accumulator & it.k != 0,
+                code => panic!("{code} at {at}"),
+            };
+            at += if test { yes } else { no };
+        }
+    }
+
+    #[test]
+    fn every_call_is_answered_as_the_list_says() {
+        const LOOK: u32 = libc::SECCOMP_RET_USER_NOTIF;
+        const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+        const UNKNOWN: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+        let program = program();
+        assert!(program.len() < 256, "or a jump might not reach");
+        let empty = [libc::AT_EMPTY_PATH as u32; 6];
+        for number in (0..1000).chain([0x3fff_ffff]) {
+            let refused = REFUSED.contains(&c_long::from(number));
+            let expected = match call(number as i32) {
+                _ if refused => [UNKNOWN; 2],
+                Some(Call::Stat(Some(_), _, Follow::Unless(_))) => [LOOK, ALLOW],
+                Some(_) => [LOOK; 2],
+                None => [ALLOW; 2],
+            };
+            let answers =
+                [[0; 6], empty].map(|arguments| run(&program, ARCHITECTURE, number, arguments));
+            assert_eq!(answers, expected, "{number}");
+            assert_eq!(run(&program, 0, number, [0; 6]), LOOK, "{number}");
+        }
+        if cfg!(target_arch = "x86_64") {
+            let x32 = 0x4000_0000 | libc::SYS_open as u32;
+            assert_eq!(run(&program, ARCHITECTURE, x32, [0; 6]), UNKNOWN);
+        }
+    }
 }

@@ -14,7 +14,6 @@ mod request;
 mod tracee;
 
 use std::ffi::OsStr;
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -33,7 +32,7 @@ use self::filter::{Call, Flags, Follow};
 use self::listener::{answer, end, receive, wake_together};
 use self::pages::{Homes, Page};
 use self::place::{is_packages, now, packages_in, real, shebang};
-use self::tracee::Tracee;
+use self::tracee::{Here, Tracee, is_theirs};
 use super::observed::{Kind, Observed, Stamp, Uses};
 use crate::ways::Ways;
 
@@ -84,6 +83,7 @@ struct Watch<'a> {
     refused: bool,
     /// Where directories really are.
     ways: Ways,
+    here: Here,
     /// The path at hand; one buffer for all.
     path: Vec<u8>,
     /// What lies there, where it was looked at for the call at hand.
@@ -100,6 +100,7 @@ impl<'a> Watch<'a> {
             packages: FxHashMap::default(),
             refused: false,
             ways: Ways::default(),
+            here: Here::default(),
             path: Vec::new(),
             looked: None,
             stopped: None,
@@ -209,7 +210,16 @@ impl Watch<'_> {
                 let family = arguments[0] as i32;
                 self.page.network |= family == libc::AF_INET || family == libc::AF_INET6;
             }
-            Call::Elsewhere => self.gap("it changed its root, mounts or namespaces"),
+            Call::Step(path) => {
+                if let Some(path) = path {
+                    self.named(tracee, &arguments, None, path, Uses::STAT);
+                }
+                self.here.leave();
+            }
+            Call::Elsewhere => {
+                self.here.leave();
+                self.gap("it changed its root, mounts or namespaces");
+            }
             Call::Move(directories, paths, stays) => {
                 let mut made = true;
                 for at in 0..2 {
@@ -221,6 +231,9 @@ impl Watch<'_> {
                         _ => Uses::CHANGE,
                     };
                     if self.name(tracee, &arguments, directories[at], paths[at]) {
+                        if self.here.is_below(&self.path) {
+                            self.here.leave();
+                        }
                         made = stays || (at == 0 && self.is_made());
                         self.used(uses);
                     }
@@ -311,7 +324,7 @@ impl Watch<'_> {
         let found = read.and_then(|()| match buffer.is_empty() {
             true => Ok(false),
             false => tracee
-                .absolute(directory, &mut buffer, &mut walked)
+                .absolute(directory, &mut self.here, &mut buffer, &mut walked)
                 .map(|()| true),
         });
         for passed in walked {
@@ -570,19 +583,4 @@ impl Watch<'_> {
         self.used(Uses::EXECUTE);
         self.path = script;
     }
-}
-
-fn is_theirs(error: &io::Error) -> bool {
-    let theirs = [
-        libc::EFAULT,
-        libc::ESRCH,
-        libc::ENOENT,
-        libc::EBADF,
-        libc::ENAMETOOLONG,
-        libc::EIO,
-    ];
-    error.kind() == io::ErrorKind::InvalidData
-        || error
-            .raw_os_error()
-            .is_some_and(|number| theirs.contains(&number))
 }

@@ -12,6 +12,47 @@ pub struct Tracee {
     pub thread: u32,
 }
 
+/// The directory that all of a tree's threads are in, for as long as none of them has gone to another: what is forked is
+/// where its parent was.
+#[derive(Debug, Default)]
+pub struct Here {
+    known: Option<Vec<u8>>,
+    apart: bool,
+}
+
+impl Here {
+    /// One goes elsewhere, or may take the directory to another place: from now on each is asked each time, for when it
+    /// is there nobody tells.
+    pub fn leave(&mut self) {
+        *self = Here {
+            known: None,
+            apart: true,
+        };
+    }
+
+    /// Whether a path leads there, or above.
+    pub fn is_below(&self, path: &[u8]) -> bool {
+        self.known
+            .as_ref()
+            .is_some_and(|known| known.starts_with(path))
+    }
+
+    fn of(&mut self, tracee: Tracee) -> io::Result<Vec<u8>> {
+        if let Some(known) = &self.known {
+            return Ok(known.clone());
+        }
+        let found = link(&format!("/proc/{}/cwd", tracee.thread))?;
+        if !self.apart {
+            self.known = Some(found.clone());
+        }
+        Ok(found)
+    }
+}
+
+fn link(path: &str) -> io::Result<Vec<u8>> {
+    Ok(std::fs::read_link(path)?.into_os_string().into_vec())
+}
+
 /// Longest path that the kernel takes (`PATH_MAX`).
 const LONGEST: usize = 4096;
 const PAGE: usize = 4096;
@@ -86,15 +127,15 @@ impl Tracee {
     pub fn absolute(
         self,
         directory: Option<i32>,
+        here: &mut Here,
         path: &mut Vec<u8>,
         walked: &mut Vec<Vec<u8>>,
     ) -> io::Result<()> {
         if path.first() != Some(&b'/') {
-            let base = match directory {
-                None | Some(libc::AT_FDCWD) => format!("/proc/{}/cwd", self.thread),
-                Some(fd) => format!("/proc/{}/fd/{fd}", self.thread),
+            let mut whole = match directory {
+                None | Some(libc::AT_FDCWD) => here.of(self)?,
+                Some(fd) => link(&format!("/proc/{}/fd/{fd}", self.thread))?,
             };
-            let mut whole = std::fs::read_link(base)?.into_os_string().into_vec();
             if whole.first() != Some(&b'/') {
                 return Err(io::ErrorKind::NotFound.into());
             }
@@ -144,6 +185,23 @@ impl Tracee {
     }
 }
 
+/// Whether an error is of the call itself: addresses and descriptors that the kernel will refuse too, or a process that
+/// was just killed.
+pub fn is_theirs(error: &io::Error) -> bool {
+    let theirs = [
+        libc::EFAULT,
+        libc::ESRCH,
+        libc::ENOENT,
+        libc::EBADF,
+        libc::ENAMETOOLONG,
+        libc::EIO,
+    ];
+    error.kind() == io::ErrorKind::InvalidData
+        || error
+            .raw_os_error()
+            .is_some_and(|number| theirs.contains(&number))
+}
+
 /// Whether an absolute path has no part that says nothing.
 fn is_normal(path: &[u8]) -> bool {
     let mut parts = path[1..].split(|&byte| byte == b'/');
@@ -179,6 +237,25 @@ fn normal(path: &[u8], walked: &mut Vec<Vec<u8>>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_all_are_is_asked_until_one_leaves() {
+        let own = Tracee {
+            thread: std::process::id(),
+        };
+        let place = std::env::current_dir().unwrap().into_os_string().into_vec();
+        let mut here = Here::default();
+        assert!(!here.is_below(&place));
+        assert_eq!(here.of(own).unwrap(), place);
+        // From now on that is known, whoever asks.
+        let nobody = Tracee { thread: u32::MAX };
+        assert_eq!(here.of(nobody).unwrap(), place);
+        assert!(here.is_below(&place));
+        here.leave();
+        assert!(here.of(nobody).is_err());
+        assert_eq!(here.of(own).unwrap(), place);
+        assert!(!here.is_below(&place), "one may be elsewhere");
+    }
 
     #[test]
     fn paths_lose_what_says_nothing() {

@@ -54,6 +54,34 @@ fn a_link_that_is_gone_through_in_any_way() {
 }
 
 #[test]
+fn what_is_read_from_wherever_it_has_gone() {
+    for (command, place) in [
+        (
+            "cat data > /dev/null; (cd sub; cat data) > {{out.o}}",
+            "sub/data",
+        ),
+        (
+            "(cd sub; cat data) > /dev/null; cat data > {{out.o}}",
+            "data",
+        ),
+        (
+            "cat data > /dev/null; cd sub; cd ..; cat sub/data > {{out.o}}",
+            "sub/data",
+        ),
+        (
+            "python3 -c \"import os; open(\\\"data\\\").read(); os.fchdir(os.open(\\\"sub\\\", os.O_RDONLY)); print(open(\\\"data\\\").read(), end=\\\"\\\")\" > {{out.o}}",
+            "sub/data",
+        ),
+    ] {
+        let project = node(command);
+        for place in ["data", "sub/data"] {
+            project.write(place, format!("{place} one\n"));
+        }
+        must_notice(&project, || project.write(place, "two\n"), "two\n");
+    }
+}
+
+#[test]
 fn a_directory_that_could_not_be_entered() {
     let project = node("(cd opt 2>/dev/null && echo there || echo away) > {{out.o}}");
     must_notice(
