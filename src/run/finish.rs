@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jalon_conf::pipeline::{Artifact, ArtifactId, Keep};
+use jalon_conf::pipeline::{Artifact, ArtifactId, Keep, NodeId};
 use jalon_store::content::Content;
 use jalon_store::error::IngestError;
 use rayon::prelude::*;
@@ -52,19 +52,24 @@ fn is_at_rest(
     }
 }
 
-/// Whether the project is as a run that judged this leaves it; looks, and changes nothing.
+/// Whether the project is as a run that judged this leaves it; looks, and changes nothing. Of a node that `stands` it
+/// is known.
 pub fn rests(
     graph: &Graph,
     workspace: &Workspace,
     options: &Options,
     contents: &[Option<Content>],
+    stands: impl Fn(NodeId) -> bool + Sync,
 ) -> bool {
     let artifacts = &graph.pipeline().artifacts;
     artifacts.par_iter().enumerate().all(|(at, artifact)| {
         let id = ArtifactId(at as u32);
-        let (Some(_), Some(content)) = (artifact.producer, &contents[at]) else {
+        let (Some(producer), Some(content)) = (artifact.producer, &contents[at]) else {
             return true;
         };
+        if stands(producer) {
+            return true;
+        }
         let Ok(current) = workspace.held(artifact) else {
             return false;
         };

@@ -452,7 +452,7 @@ impl Run {
             state.and_then(|state| rest::of(&inputs, planned, &plan, state))
         } else if held > 0 || basis.is_some() || rest::is_worth_rehearsing(elapsed, planning) {
             // Whether the store can be read is the next run's affair.
-            let rest = rest::rehearse(setting, options, &summary, basis);
+            let rest = rest::rehearse(setting, options, &summary, &plan, basis);
             rest.ok().flatten()
         } else {
             None

@@ -20,7 +20,7 @@ use crate::observe::Sight;
 use crate::plan::held::Ledger;
 use crate::plan::{self, Plan};
 use crate::report::made_of;
-use crate::report::summary::Summary;
+use crate::report::summary::{Standing, Summary};
 use crate::report::words;
 use crate::verdict::Verdict;
 use crate::witness::{Look, Witnesses};
@@ -133,8 +133,8 @@ pub fn of(
     })
 }
 
-/// Goes through a run without running anything, but for what a basis knows; nothing where the next one may find work,
-/// or would tell of other outcomes than this one did.
+/// Goes through a run without running anything after one with the plan `ran`, but for what a basis knows; nothing where
+/// the next one may find work, or would tell of other outcomes than this one did.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -142,6 +142,7 @@ pub fn rehearse(
     setting: &Setting<'_>,
     options: &Options,
     summary: &Summary,
+    ran: &Plan,
     basis: Option<Basis>,
 ) -> Result<Option<Rest>, ReadError> {
     let (ledger, looks) =
@@ -164,15 +165,33 @@ pub fn rehearse(
         .with(setting.ledger.or(ledger.as_ref()));
     let plan = plan::plan(&inputs)?;
     let planned = super::planned(setting, options, &plan, &history);
-    let rests = finish::rests(graph, setting.workspace, options, &plan.contents)
-        && are_told(graph, &plan, summary);
+    // What was held by the same ledger then was told by it, and what it had made was found when that was handed on. Who
+    // changed it since is found out by those looks, as whoever changes it later.
+    let stands: Vec<bool> = summary
+        .nodes
+        .iter()
+        .zip(ran.held.iter().zip(&plan.held))
+        .map(|(told, (then, now))| {
+            let held = setting.ledger.is_some() && then.is_some() && now.is_some();
+            held && told.standing == Standing::Hit
+        })
+        .collect();
+    let stands = |id: NodeId| stands.get(id.0 as usize) == Some(&true);
+    let rests = finish::rests(graph, setting.workspace, options, &plan.contents, stands)
+        && are_told(graph, &plan, summary, stands);
     setting.witnesses.adopt(looks);
     Ok(rests.then(|| of(&inputs, planned, &plan, state)).flatten())
 }
 
 /// Whether the outcomes are those that the run told of.
-fn are_told(graph: &Graph, plan: &Plan, summary: &Summary) -> bool {
-    plan.hits.iter().all(|&id| {
+fn are_told(
+    graph: &Graph,
+    plan: &Plan,
+    summary: &Summary,
+    stands: impl Fn(NodeId) -> bool,
+) -> bool {
+    let mut hits = plan.hits.iter().filter(|&&id| !stands(id));
+    hits.all(|&id| {
         let (at, name) = (id.0 as usize, graph.node(id).name.to_string());
         let Some(told) = summary.nodes.get(at).filter(|node| node.name == name) else {
             return false;
