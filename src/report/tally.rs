@@ -3,9 +3,10 @@
 //! Works on a stream as it comes and on one read back from a trace. A stream without an end is that of a
 //! run that goes on or was killed: what had started then is unknown, never taken for success.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use rustc_hash::FxHashMap;
 
 use crate::event::{
     Body, Counts, Event, Failed, Finished, Hit, Notice, Planned, Problem, RemoteUse, Sink, Started,
@@ -95,7 +96,7 @@ struct Fold {
     at: u64,
     until: u64,
     nodes: Vec<NodeSummary>,
-    by_name: HashMap<String, usize>,
+    by_name: FxHashMap<String, usize>,
     groups: std::collections::BTreeMap<String, State>,
     notices: Vec<Notice>,
     started: Option<Started>,

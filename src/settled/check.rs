@@ -1,14 +1,15 @@
 //! Whether every witness still finds what it found: a stat each, below its open directory, on all processors.
 
-use std::collections::HashMap;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jalon_store::index::{self, Sight, StatId};
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use rustix::fs::{AtFlags, Mode, OFlags, Stat, openat, statat};
 use rustix::io::Errno;
 
@@ -32,8 +33,8 @@ pub enum Checked {
 /// What became of files whose stat does not tell.
 #[derive(Default)]
 pub struct Touched {
-    /// What they are now.
-    pub now: HashMap<PathBuf, Sight>,
+    /// What they are now, by the bytes of their paths (to hash a path is to take it apart).
+    pub now: FxHashMap<Vec<u8>, Sight>,
     /// Some have another content: files that were looked at as something declared, and as nothing else.
     pub changed: bool,
 }
@@ -202,7 +203,7 @@ fn touched(private: &Path, unknown: &[Look]) -> Option<Checked> {
         .collect();
     let mut touched = Touched::default();
     for (path, now, changed) in now? {
-        touched.now.insert(path, now);
+        touched.now.insert(path.into_os_string().into_vec(), now);
         touched.changed |= changed;
     }
     Some(Checked::Touched(touched))
@@ -366,7 +367,7 @@ mod tests {
             };
             assert_eq!(touched.changed, changes);
             assert!(
-                matches!(touched.now.get(&path), Some(Sight::File { digest, .. }) if *digest == BlobDigest::of(b"x"))
+                matches!(touched.now.get(path.as_os_str().as_encoded_bytes()), Some(Sight::File { digest, .. }) if *digest == BlobDigest::of(b"x"))
             );
         }
     }

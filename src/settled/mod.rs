@@ -287,7 +287,7 @@ fn looks_now(asked: &Asked, snapshot: &Snapshot<'_>, touched: &Touched) -> Optio
     let mut looks = snapshot.looks(&asked.root)?;
     for look in &mut looks {
         // Of a path only one kind of look tells of content.
-        if let (Sight::File { .. }, Some(now)) = (look.sight, touched.now.get(&look.path)) {
+        if let (Sight::File { .. }, Some(now)) = (look.sight, touched.now.get(bytes(&look.path))) {
             look.sight = *now;
         }
     }
