@@ -252,7 +252,8 @@ fn refused_at_any_moment(prepare: fn(&mut Project), args: &[&str], reads: &str, 
     let mut project = Project::fixture();
     prepare(&mut project);
     let (_, calls) = refuse(&mut project, 0, REFUSALS[0]);
-    assert!(calls > 20, "only {calls} calls were seen");
+    // A collection is the one that makes the fewest.
+    assert!(calls > 12, "only {calls} calls were seen");
     let step = (calls / u64::from(most)).max(1);
     let mut heard = 0;
     for (turn, at) in (1..=calls).step_by(step as usize).enumerate() {
