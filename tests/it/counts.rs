@@ -12,9 +12,9 @@ const AT_REST: u64 = 7_500;
 /// Of the same, where there is hardly a node.
 const START: u64 = 16_000_000;
 /// Of a plan, for each node.
-const PLANNED: u64 = 1_000_000;
+const PLANNED: u64 = 900_000;
 /// Of a run of one node whose source has changed, for each other.
-const HELD: u64 = 800_000;
+const HELD: u64 = 630_000;
 
 const VALGRIND: [&str; 3] = [
     "valgrind",
