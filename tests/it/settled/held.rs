@@ -278,6 +278,30 @@ fn halves_of_two_runs_and_damaged_ledgers_are_not_gone_by() {
 }
 
 #[test]
+fn a_run_the_long_way_leaves_what_the_next_goes_by() {
+    let definition = TWO.replace("cat {{in.two}} >", "cat {{in.two}} extra.csv >");
+    let project = resting_with(&definition, &[("extra.csv", "x\n")]);
+    let long = |text: &str| {
+        super::forget(&project);
+        project.write("one.txt", text);
+        let run = project.jalon(&["run", "-v", "--json"]).expect(0);
+        assert_eq!((count(&run), project.executed()), (0, names(&["a", "c"])));
+    };
+    long("other\n");
+    project.run_ok(&[]);
+    assert!(answered(&project));
+    // What did not run rests on more than what it declares.
+    long("more\n");
+    project.write("extra.csv", "y\n");
+    project.run_ok(&[]);
+    assert_eq!(project.executed(), names(&["b", "c"]));
+    long("most\n");
+    project.write("tree/p", "other\n");
+    let short = project.jalon(&["run", "-v", "--json"]).expect(0);
+    assert_eq!((count(&short), project.executed()), (3, names(&["d"])));
+}
+
+#[test]
 fn what_was_hashed_is_kept_once() {
     let project = resting(TWO);
     let index = project.path(".jalon/index");
