@@ -114,18 +114,31 @@ impl Witnesses {
         }
     }
 
-    /// Takes over what an earlier run looked at and found unchanged, where nobody has looked since.
-    pub fn adopt(&self, looks: Vec<Look>) {
+    /// Takes over what was looked at earlier, where nobody has looked since. Nothing of it, and `false`, where a second
+    /// look found something else and it is not one that `may`: what was decided by the first one would be taken to rest
+    /// on the second.
+    pub fn adopt(&self, looks: Vec<Look>, may: impl Fn(&Look) -> bool) -> bool {
         let mut state = self.lock();
+        let State { before, after, .. } = &mut *state;
+        let key =
+            |look: &Look| -> Way { (look.path.as_os_str().as_bytes().into(), way(&look.sight)) };
+        let stands = looks.iter().all(|look| {
+            let way = key(look);
+            let known = before.sights.get(&way).or_else(|| after.sights.get(&way));
+            known.is_none_or(|(known, _)| agree(known, &look.sight) || may(look))
+        });
+        if !stands {
+            return false;
+        }
         for look in looks {
-            let way = (look.path.as_os_str().as_bytes().into(), way(&look.sight));
-            let State { before, after, .. } = &mut *state;
+            let way = key(&look);
             let known = before.sights.get_mut(&way);
             match known.or_else(|| after.sights.get_mut(&way)) {
                 Some((_, declared)) => *declared &= look.declared,
                 None => drop(after.sights.insert(way, (look.sight, look.declared))),
             }
         }
+        true
     }
 
     /// Reads a file, and records what it was.
@@ -459,14 +472,20 @@ mod tests {
         let declared = Recording::afresh(&witnesses).at_declared();
         witnesses.mark();
         declared.saw(both, file(2, b"new"));
-        witnesses.adopt(vec![
-            look(old, Sight::Absent),
-            look(both, file(1, b"old")),
-            Look {
-                declared: true,
-                ..look(old, file(1, b"old"))
-            },
-        ]);
+        let earlier = || {
+            vec![
+                look(old, Sight::Absent),
+                look(both, file(1, b"old")),
+                Look {
+                    declared: true,
+                    ..look(old, file(1, b"old"))
+                },
+            ]
+        };
+        // What was decided by it would be taken to rest on what is there now.
+        assert!(!witnesses.adopt(earlier(), |_| false));
+        assert_eq!(witnesses.all().map(|all| all.len()), Some(1));
+        assert!(witnesses.adopt(earlier(), |look| look.path == both));
         let all = witnesses.all().expect("clear");
         // The way is the same: a file where nothing was is another answer to the same look.
         assert_eq!(all.len(), 2);

@@ -1,5 +1,8 @@
 //! Whose a project path is: an output of which node. Pure; paths are project-relative bytes.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use jalon_conf::pipeline::{ArtifactId, Shape};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -47,6 +50,12 @@ impl Territory {
                 let rest = path.get(above.len() + 1..).unwrap_or_default();
                 Some((*id, rest))
             })
+    }
+
+    /// Whether an absolute path is an output of a project, or lies in one.
+    pub fn is_output(&self, root: &Path, path: &Path) -> bool {
+        let below = path.strip_prefix(root);
+        below.is_ok_and(|path| self.output(path.as_os_str().as_bytes()).is_some())
     }
 
     /// Whether an output lies somewhere below a path.

@@ -4,6 +4,7 @@
 //! once more through all that the next one would go through: a rehearsal, with every look recorded anew. Knows
 //! nothing of what is made of it.
 
+use std::cell::LazyCell;
 use std::time::Duration;
 
 use jalon_conf::pipeline::{Finally, Hook, NodeId, When};
@@ -16,7 +17,7 @@ use crate::event::{Counts, Notice, Planned};
 use crate::graph::Graph;
 use crate::history::History;
 use crate::judge::{self, Judge, is_cached};
-use crate::observe::Sight;
+use crate::observe::{Sight, Territory};
 use crate::plan::held::Ledger;
 use crate::plan::{self, Plan};
 use crate::report::made_of;
@@ -179,7 +180,14 @@ pub fn rehearse(
     let stands = |id: NodeId| stands.get(id.0 as usize) == Some(&true);
     let rests = finish::rests(graph, setting.workspace, options, &plan.contents, stands)
         && are_told(graph, &plan, summary, stands);
-    setting.witnesses.adopt(looks);
+    // What a node makes is no other's input that does not say so, and what is declared was compared.
+    let territory = LazyCell::new(|| Territory::new(graph));
+    let may =
+        |look: &Look| look.declared || territory.is_output(setting.workspace.root(), &look.path);
+    if !setting.witnesses.adopt(looks, may) {
+        // Some of it changed while nodes ran, and was looked at again: all is judged by what is there now.
+        return rehearse(setting, options, summary, ran, None);
+    }
     Ok(rests.then(|| of(&inputs, planned, &plan, state)).flatten())
 }
 

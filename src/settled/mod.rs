@@ -38,6 +38,7 @@ mod format;
 mod reply;
 mod standing;
 
+use std::cell::LazyCell;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -52,6 +53,7 @@ use self::check::{Checked, Touched};
 use self::format::{Kept, Snapshot};
 use crate::frontend::{self, Source};
 use crate::graph::Graph;
+use crate::observe::Territory;
 use crate::plan::held::Ledger;
 use crate::project::{Machine, Project};
 use crate::run::Materialise;
@@ -333,10 +335,13 @@ pub fn keep(
         Some(before) => Some(before.pipeline),
         None => keep_pipeline(&place, project),
     };
-    if let Some(before) = before {
-        witnesses.adopt(before.looks);
-    }
+    let territory = LazyCell::new(|| Territory::new(&project.graph));
+    let may = |look: &Look| look.declared || territory.is_output(&project.root, &look.path);
+    let stands = before.is_none_or(|before| witnesses.adopt(before.looks, may));
     let kept = || {
+        if !stands {
+            return None;
+        }
         let same = project.root == asked.root && project.definition == asked.definition;
         let graph = same.then_some(&project.graph)?;
         let mut ranks = vec![u32::MAX; graph.len()];

@@ -302,6 +302,33 @@ fn a_run_the_long_way_leaves_what_the_next_goes_by() {
 }
 
 #[test]
+fn what_changed_while_nodes_ran_is_no_nodes_past() {
+    let definition = TWO
+        .replace("cat {{in.one}} >", "sleep 0.5; cat {{in.one}} extra.csv >")
+        .replace("cat {{in.two}} >", "cat {{in.two}} extra.csv >");
+    let project = resting_with(&definition, &[("extra.csv", "0\n")]);
+    for (turn, long) in [(1, false), (2, true)] {
+        if long {
+            super::forget(&project);
+        }
+        project.write("one.txt", format!("turn {turn}\n"));
+        let running = project.start(&["run"]);
+        let log = project.beside("executed");
+        while !fs::read_to_string(&log).is_ok_and(|log| log.contains('a')) {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        // Both read it; one was judged by then, the other finds what it is now.
+        project.write("extra.csv", format!("{turn}\n"));
+        running.wait();
+        project.executed();
+        project.run_ok(&[]);
+        assert_eq!(project.executed(), names(&["b", "c"]), "turn {turn}");
+        settle(&project);
+        project.executed();
+    }
+}
+
+#[test]
 fn what_was_hashed_is_kept_once() {
     let project = resting(TWO);
     let index = project.path(".jalon/index");
