@@ -63,8 +63,8 @@ pub enum Body {
     /// Its outcome was known.
     #[serde(rename = "node.hit")]
     NodeHit(Hit),
-    /// Nothing has changed since an earlier run, and all nodes that were asked for are known. In traces only: who
-    /// reads one back, and who listens, hears of each node as in that run.
+    /// Nodes are known as they were in an earlier run. In traces only: who reads one back, and who listens, hears of
+    /// each node as in that run.
     #[serde(rename = "run.reused")]
     RunReused(Reused),
     /// It ran and its outputs were taken.
@@ -316,6 +316,9 @@ pub struct Reused {
     pub nodes: u64,
     /// Seconds they took when they ran.
     pub saved_seconds: f64,
+    /// Nodes that it tells of and that are not meant; of a run in which nothing had changed, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub but: Option<Vec<String>>,
 }
 
 /// `node.hit`.
@@ -474,6 +477,11 @@ pub struct Notice {
 pub trait Sink: Send {
     /// Takes an event; must not fail and should not wait.
     fn take(&mut self, event: &Event);
+
+    /// Whether it is enough that `run.reused` names the run that tells of nodes.
+    fn refers(&self) -> bool {
+        false
+    }
 }
 
 impl From<Succeeded> for Hit {

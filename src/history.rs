@@ -15,13 +15,16 @@ use memchr::memmem;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 
-use crate::event::{Body, Event, Finished, Hit, Made, Started};
+use crate::event::{Body, Event, Finished, Hit, Made, Reused, Started};
 
 /// Nodes whose past is looked for one by one.
 const FEW: usize = 8;
 
 /// Bytes of an event within which its name ends: those before it are numbers and the run's id.
 const HEAD: usize = 160;
+
+/// Runs that are gone through, one by way of the other, to be told of a node: more than any run refers to.
+const CHAIN: u32 = 64;
 
 /// Runs that are searched for the nearest earlier derivation of a node.
 const NEAR: usize = 8;
@@ -145,8 +148,8 @@ impl<'a> History<'a> {
         }))
     }
 
-    /// All events of a run, in order; a torn or unknown one ends or is left out. Of a run in which nothing had
-    /// changed, the nodes are told from the run that it refers to.
+    /// All events of a run, in order; a torn or unknown one ends or is left out. Nodes of which an earlier run tells
+    /// are told from that one.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -158,7 +161,7 @@ impl<'a> History<'a> {
                 continue;
             };
             let first = event.seq;
-            let hits = hits(self.store.read_trace(&reused.of)?);
+            let hits = referred(&|id| self.store.read_trace(id), reused, CHAIN)?;
             events.extend((first..).zip(hits).map(|(seq, hit)| Event {
                 seq,
                 body: Body::NodeHit(hit),
@@ -172,7 +175,7 @@ impl<'a> History<'a> {
     fn reused(&self, id: &str) -> Option<String> {
         let mut events = written(self.store.read_trace(id).ok().flatten()).take(4);
         events.find_map(|event| match event.body {
-            Body::RunReused(reused) => Some(reused.of),
+            Body::RunReused(reused) if reused.but.is_none() => Some(reused.of),
             _ => None,
         })
     }
@@ -244,12 +247,13 @@ impl<'a> History<'a> {
     /// What is known of all nodes, or of one. Unreadable history explains less; it never stops a run.
     fn gather(&self, only: Option<&str>) -> FxHashMap<String, Past> {
         let mut known: FxHashMap<String, Past> = FxHashMap::default();
+        let mut words = Words::new(self.store, only);
         let mut seen: FxHashSet<String> = FxHashSet::default();
         for id in self.near() {
             let mut open: FxHashSet<String> = FxHashSet::default();
             let mut closed: FxHashSet<String> = FxHashSet::default();
             let mut unkept: FxHashMap<String, Unkept> = FxHashMap::default();
-            self.lines(id, only, &mut |line| {
+            words.each(id, &mut |line| {
                 let Some(node) = &line.node else { return };
                 if line.event == STARTED {
                     open.insert(node.to_string());
@@ -303,30 +307,67 @@ impl<'a> History<'a> {
         }
         known
     }
+}
 
-    /// Hands out what a run tells of how nodes started and ended, or of one node; where it refers to another, the
-    /// last word of that one on each.
-    fn lines(&self, id: &str, only: Option<&str>, tell: &mut dyn FnMut(&Line<'_>)) {
+/// Last words of runs on how nodes ended, or on one.
+struct Words<'a> {
+    store: &'a LocalStore,
+    only: Option<&'a str>,
+    /// Of one node, by run: many refer to the same.
+    known: FxHashMap<String, Last>,
+}
+
+/// By node.
+type Last = FxHashMap<String, Vec<u8>>;
+
+impl<'a> Words<'a> {
+    fn new(store: &'a LocalStore, only: Option<&'a str>) -> Words<'a> {
+        Words {
+            store,
+            only,
+            known: FxHashMap::default(),
+        }
+    }
+
+    /// Hands out what a run tells of how nodes started and ended; where it refers to another, the last word of that one.
+    fn each(&mut self, id: &str, tell: &mut dyn FnMut(&Line<'_>)) {
         let Ok(Some(frames)) = self.store.read_trace(id) else {
             return;
         };
-        each_line(frames, only, &mut |line, _| {
-            let Some(of) = &line.of else {
-                return tell(line);
-            };
-            let Ok(Some(frames)) = self.store.read_trace(of) else {
-                return;
-            };
-            let mut last: FxHashMap<String, Vec<u8>> = FxHashMap::default();
-            each_line(frames, only, &mut |line, bytes| {
-                if let (Some(node), true) = (&line.node, line.key.is_some()) {
-                    last.insert(node.to_string(), bytes.to_vec());
+        each_line(frames, self.only, &mut |line, _| match &line.of {
+            None => tell(line),
+            Some(of) => {
+                let but = line.but();
+                let told = self.last(of, CHAIN).into_iter();
+                for (_, bytes) in told.filter(|(node, _)| !but.contains(node.as_str())) {
+                    Line::read(&bytes).iter().for_each(&mut *tell);
                 }
-            });
-            for bytes in last.values() {
-                Line::read(bytes).iter().for_each(&mut *tell);
             }
         });
+    }
+
+    fn last(&mut self, id: &str, chain: u32) -> Last {
+        if let Some(known) = self.known.get(id) {
+            return known.clone();
+        }
+        let mut last = Last::default();
+        let Ok(Some(frames)) = self.store.read_trace(id) else {
+            return last;
+        };
+        each_line(frames, self.only, &mut |line, bytes| {
+            if let (Some(of), Some(chain)) = (&line.of, chain.checked_sub(1)) {
+                let but = line.but();
+                let told = self.last(of, chain).into_iter();
+                last.extend(told.filter(|(node, _)| !but.contains(node.as_str())));
+            }
+            if let (Some(node), true) = (&line.node, line.key.is_some()) {
+                last.insert(node.to_string(), bytes.to_vec());
+            }
+        });
+        if self.only.is_some() {
+            self.known.insert(id.to_owned(), last.clone());
+        }
+        last
     }
 }
 
@@ -348,9 +389,11 @@ struct Line<'a> {
     saved_seconds: Option<f64>,
     #[serde(borrow, default)]
     unkept: Option<Cow<'a, str>>,
-    /// Of a run in which nothing had changed: since when.
+    /// The run that tells of all nodes but some.
     #[serde(borrow, default)]
     of: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    but: Option<Vec<Cow<'a, str>>>,
     #[serde(borrow, default)]
     outputs: Option<BTreeMap<Cow<'a, str>, Made>>,
 }
@@ -358,6 +401,11 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn read(bytes: &'a [u8]) -> Option<Line<'a>> {
         serde_json::from_slice(bytes).ok()
+    }
+
+    /// The nodes of the run that it refers to that are not meant.
+    fn but(&self) -> FxHashSet<&str> {
+        self.but.iter().flatten().map(Cow::as_ref).collect()
     }
 }
 
@@ -411,26 +459,49 @@ pub fn written(frames: Option<Frames>) -> impl Iterator<Item = Event> {
 
 /// What a run in which nothing has changed since this one says of each node, in this one's order: what last
 /// came of it, as a hit.
-pub fn hits(frames: Option<Frames>) -> Vec<Hit> {
+///
+/// # Errors
+/// A trace cannot be read.
+pub fn hits(read: &ReadTrace<'_>, id: &str) -> Result<Vec<Hit>, ReadError> {
+    told(read, id, CHAIN)
+}
+
+/// How a trace is come by.
+pub type ReadTrace<'a> = dyn Fn(&str) -> Result<Option<Frames>, ReadError> + 'a;
+
+fn referred(read: &ReadTrace<'_>, reused: &Reused, chain: u32) -> Result<Vec<Hit>, ReadError> {
+    let mut hits = match chain.checked_sub(1) {
+        Some(chain) => told(read, &reused.of, chain)?,
+        None => Vec::new(),
+    };
+    let but: FxHashSet<&String> = reused.but.iter().flatten().collect();
+    hits.retain(|hit| !but.contains(&hit.node));
+    Ok(hits)
+}
+
+fn told(read: &ReadTrace<'_>, id: &str, chain: u32) -> Result<Vec<Hit>, ReadError> {
     let mut hits: Vec<Hit> = Vec::new();
     let mut places: FxHashMap<String, usize> = FxHashMap::default();
-    for event in written(frames) {
-        let hit = match event.body {
+    for event in written(read(id)?) {
+        let told = match event.body {
+            Body::RunReused(reused) => referred(read, &reused, chain)?,
             // What was taken over from elsewhere is here since.
-            Body::NodeHit(hit) => Hit {
+            Body::NodeHit(hit) => vec![Hit {
                 fetched: false,
                 ..hit
-            },
-            Body::NodeSucceeded(done) => done.into(),
+            }],
+            Body::NodeSucceeded(done) => vec![done.into()],
             _ => continue,
         };
-        match places.get(&hit.node) {
-            Some(&at) => hits[at] = hit,
-            None => {
-                places.insert(hit.node.clone(), hits.len());
-                hits.push(hit);
+        for hit in told {
+            match places.get(&hit.node) {
+                Some(&at) => hits[at] = hit,
+                None => {
+                    places.insert(hit.node.clone(), hits.len());
+                    hits.push(hit);
+                }
             }
         }
     }
-    hits
+    Ok(hits)
 }

@@ -97,6 +97,10 @@ impl Sink for Trace {
             self.gone(&error);
         }
     }
+
+    fn refers(&self) -> bool {
+        true
+    }
 }
 
 /// What whoever reads along waits for; the rest may come with it.

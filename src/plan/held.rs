@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use super::{Inputs, Plan, always};
 use crate::graph::Graph;
 use crate::judge::{Judged, Observations};
-use crate::verdict::Verdict;
 
 /// What judging a node came to that hit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +34,17 @@ pub struct Held {
     pub outputs: Vec<Content>,
     /// Its declared code, where it has any.
     code: Option<BlobDigest>,
+}
+
+/// A ledger, and who told of the nodes in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'a> {
+    /// What judging came to.
+    pub ledger: &'a Ledger,
+    /// The run whose trace tells of each node that hits in it.
+    pub run: &'a str,
+    /// How many traces that one refers to, one by way of the other.
+    pub chain: u32,
 }
 
 /// What judging all nodes came to.
@@ -76,12 +86,12 @@ impl Ledger {
     pub fn of(inputs: &Inputs<'_>, plan: &Plan) -> Ledger {
         let observations = inputs.judge.observations;
         let nodes = plan.judged.iter().zip(&observations.code).zip(&plan.held);
-        let runs = |verdict: &Verdict| matches!(verdict, Verdict::Run | Verdict::Maybe);
         Ledger {
             nodes: nodes
                 .zip(&plan.verdicts)
                 .map(|(((judged, code), held), verdict)| match judged {
-                    _ if runs(verdict) => None,
+                    // Who holds a node refers to the run that told of it.
+                    _ if !verdict.is_hit() => None,
                     Some(judged) => Held::of(judged, code),
                     None => held.clone(),
                 })

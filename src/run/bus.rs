@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::event::{Body, Event, Notice, SCHEMA, Sink};
+use crate::event::{Body, Event, Hit, Notice, Reused, SCHEMA, Sink};
 use crate::worker::text::Decoder;
 
 /// The event stream of a run.
@@ -51,6 +51,32 @@ impl Bus {
         state.seq += 1;
         for sink in &mut state.sinks {
             sink.take(&event);
+        }
+    }
+
+    /// Tells of hits; those for whom that is enough hear only which earlier run tells of them.
+    pub fn reuse(&self, reused: Option<Reused>, hits: impl Iterator<Item = Hit>) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let event = |seq, body| Event {
+            schema: SCHEMA,
+            run: self.run.clone(),
+            seq,
+            at: (self.now_ms)(),
+            body,
+        };
+        let refers = reused.is_some();
+        if let Some(reused) = reused {
+            let event = event(state.seq, Body::RunReused(reused));
+            let brief = state.sinks.iter_mut().filter(|sink| sink.refers());
+            brief.for_each(|sink| sink.take(&event));
+        }
+        for hit in hits {
+            let event = event(state.seq, Body::NodeHit(hit));
+            state.seq += 1;
+            let full = state.sinks.iter_mut();
+            let full = full.filter(|sink| !refers || !sink.refers());
+            full.for_each(|sink| sink.take(&event));
         }
     }
 

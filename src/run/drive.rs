@@ -15,7 +15,7 @@ use super::carry::Carriers;
 use super::far::Progress;
 use super::resources::Pools;
 use super::{Message, Options};
-use crate::event::{self, Body, Problem};
+use crate::event::{self, Body, Problem, Reused};
 use crate::graph::Graph;
 use crate::history::History;
 use crate::judge::Judged;
@@ -117,19 +117,20 @@ impl<'r, 's> Drive<'r, 's> {
         self.inputs.graph
     }
 
-    /// Until nothing is left to do.
+    /// Until nothing is left to do. What is held is `reused` where an earlier trace tells of it.
     ///
     /// # Errors
     /// The store cannot be read; what runs is ended first.
     pub fn go(
         mut self,
+        reused: Option<Reused>,
         sender: Sender<Message>,
         receiver: &Receiver<Message>,
     ) -> Result<Ended, ReadError> {
         let (jobs, queue) = channel::<Job>();
         let queue = Arc::new(Mutex::new(queue));
         let mut broken = None;
-        self.tell_held();
+        self.tell_held(reused);
         std::thread::scope(|scope| {
             let mut workers = 0;
             let jobs = jobs;

@@ -45,7 +45,7 @@ use crate::graph::Selection;
 use crate::history::History;
 use crate::judge::{self, Judge, Unobserved};
 use crate::observe::Sight;
-use crate::plan::held::Ledger;
+use crate::plan::held::Before;
 use crate::plan::{self, Plan};
 use crate::project::{Machine, Project};
 use crate::report::tally::{Summary, Tally};
@@ -111,7 +111,7 @@ pub struct Setting<'a> {
     /// run: no hook hears of it, and no `finally` runs.
     pub repeats: Option<&'a Repeats>,
     /// What an earlier run left at rest, where nothing has changed since but what nodes declare to read.
-    pub ledger: Option<&'a Ledger>,
+    pub before: Option<Before<'a>>,
     /// Who hears of every look at the project's files.
     pub witnesses: &'a Witnesses,
     /// What the store's records were before it was opened, if that is known.
@@ -273,7 +273,7 @@ impl Run {
         let judge = Judge::new(graph, &sight, &observations);
         let history = History::before(setting.store, &project.name, &self.id);
         let inputs = plan::Inputs::new(judge, &options.selection, &options.forced, &history)
-            .with(setting.ledger);
+            .with(setting.before.map(|before| before.ledger));
         let plan = plan::plan(&inputs)?;
         let missed = plan::out_of_reach(graph, &plan);
         if !missed.is_empty() {
@@ -317,7 +317,7 @@ impl Run {
         }
         // With nothing to run, nothing needs to be outlived.
         let busy = plan.count(Verdict::Run) + plan.count(Verdict::Maybe) > 0;
-        let basis = (busy && setting.ledger.is_none() && rest::can_rest(graph, options))
+        let basis = (busy && setting.before.is_none() && rest::can_rest(graph, options))
             .then(|| Basis::of(&inputs, &plan, setting.witnesses))
             .flatten();
         let lifeline = setting
@@ -364,13 +364,20 @@ impl Run {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone();
+        let reused = setting
+            .before
+            .and_then(|before| tell::referring(&before, selected, graph, &plan));
+        let chain = match (&reused, setting.before) {
+            (Some(_), Some(before)) => before.chain + 1,
+            _ => 0,
+        };
         let mut failed = vetoed.is_some();
         let mut error = vetoed;
         let mut interrupted = false;
         let mut at_rest = false;
         if !failed {
             let work = drive::Drive::new(&shop, &inputs, &plan, options, &history);
-            let ended = work.go(sender, &self.receiver)?;
+            let ended = work.go(reused, sender, &self.receiver)?;
             interrupted = ended.interrupted;
             failed = ended.failed;
             error = ended.error.clone();
@@ -459,7 +466,7 @@ impl Run {
         };
         Ok(Ended {
             summary,
-            rest,
+            rest: rest.map(|rest| Rest { chain, ..rest }),
             held,
         })
     }

@@ -50,6 +50,8 @@ pub struct Rest {
     pub store: [u8; 32],
     /// What judging each came to.
     pub ledger: Ledger,
+    /// How many traces this run's refers to for its hits, one by way of the other.
+    pub chain: u32,
 }
 
 /// What of a plan stands however the nodes end that run: what judging the others came to, and every look that it
@@ -131,6 +133,7 @@ pub fn of(
         hits: plan.hits.clone(),
         store,
         ledger: Ledger::of(inputs, plan),
+        chain: 0,
     })
 }
 
@@ -162,8 +165,12 @@ pub fn rehearse(
     };
     let judge = Judge::new(graph, &sight, &observations);
     let history = History::before(setting.store, &setting.project.name, &summary.run);
-    let inputs = plan::Inputs::new(judge, &options.selection, &options.forced, &history)
-        .with(setting.ledger.or(ledger.as_ref()));
+    let inputs = plan::Inputs::new(judge, &options.selection, &options.forced, &history).with(
+        setting
+            .before
+            .map(|before| before.ledger)
+            .or(ledger.as_ref()),
+    );
     let plan = plan::plan(&inputs)?;
     let planned = super::planned(setting, options, &plan, &history);
     // What was held by the same ledger then was told by it, and what it had made was found when that was handed on. Who
@@ -173,7 +180,7 @@ pub fn rehearse(
         .iter()
         .zip(ran.held.iter().zip(&plan.held))
         .map(|(told, (then, now))| {
-            let held = setting.ledger.is_some() && then.is_some() && now.is_some();
+            let held = setting.before.is_some() && then.is_some() && now.is_some();
             held && told.standing == Standing::Hit
         })
         .collect();

@@ -9,9 +9,11 @@ use jalon_store::outcome::{ActionRecord, Traced};
 use super::attempt::Ran;
 use super::drive::Drive;
 use super::failure::Failure;
-use crate::event::{self, Body, Made};
+use crate::event::{self, Body, Made, Reused};
 use crate::graph::Graph;
-use crate::report::made_of;
+use crate::plan::Plan;
+use crate::plan::held::{Before, Held};
+use crate::report::{made_of, words};
 
 impl Drive<'_, '_> {
     pub(super) fn ran(&mut self, node: NodeId, ran: &Ran) {
@@ -87,21 +89,23 @@ impl Drive<'_, '_> {
     }
 
     /// What need not be judged hits, and is told of like every other hit.
-    pub(super) fn tell_held(&mut self) {
+    pub(super) fn tell_held(&mut self, reused: Option<Reused>) {
         let graph = self.graph();
-        for &node in graph.order() {
-            let Some(held) = &self.plan.held[node.0 as usize] else {
-                continue;
-            };
-            self.shop.bus.emit(Body::NodeHit(event::Hit {
-                node: graph.node(node).name.to_string(),
-                key: held.key.to_string(),
-                saved_seconds: held.seconds(),
-                fetched: false,
-                traced: traced(held.traced),
-                undeclared: held.undeclared.to_vec(),
-                outputs: made(graph, node, held.outputs.iter()),
-            }));
+        let order = graph.order().iter();
+        let held =
+            order.filter_map(|&node| Some((node, self.plan.held[node.0 as usize].as_ref()?)));
+        let hits = held.clone().map(|(node, held)| event::Hit {
+            node: graph.node(node).name.to_string(),
+            key: held.key.to_string(),
+            saved_seconds: held.seconds(),
+            fetched: false,
+            traced: traced(held.traced),
+            undeclared: held.undeclared.to_vec(),
+            outputs: made(graph, node, held.outputs.iter()),
+        });
+        self.shop.bus.reuse(reused, hits);
+        let held: Vec<NodeId> = held.map(|(node, _)| node).collect();
+        for node in held {
             self.group_ends(node, event::State::Succeeded);
         }
     }
@@ -156,6 +160,33 @@ impl Drive<'_, '_> {
             });
         }
     }
+}
+
+/// Traces that one has to go through, one by way of the other, to be told of a node.
+const CHAIN: u32 = 16;
+
+/// What a trace says in place of the nodes that are held: those that an earlier one tells of, if that is most of them.
+pub fn referring(
+    before: &Before<'_>,
+    selected: &[bool],
+    graph: &Graph,
+    plan: &Plan,
+) -> Option<Reused> {
+    let (mut nodes, mut but) = (0, Vec::new());
+    for &node in graph.order() {
+        let at = node.0 as usize;
+        match &plan.held[at] {
+            Some(_) => nodes += 1,
+            None if selected[at] => but.push(graph.node(node).name.to_string()),
+            None => {}
+        }
+    }
+    (nodes >= but.len() as u64 && before.chain < CHAIN).then(|| Reused {
+        of: before.run.to_owned(),
+        nodes,
+        saved_seconds: words::total(plan.held.iter().flatten().map(Held::seconds)),
+        but: Some(but),
+    })
 }
 
 fn contents(record: &ActionRecord) -> impl Iterator<Item = &Content> {

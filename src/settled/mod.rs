@@ -54,7 +54,7 @@ use self::format::{Kept, Snapshot};
 use crate::frontend::{self, Source};
 use crate::graph::Graph;
 use crate::observe::Territory;
-use crate::plan::held::Ledger;
+use crate::plan::held::{Before, Ledger};
 use crate::project::{Machine, Project};
 use crate::run::Materialise;
 use crate::run::rest::Rest;
@@ -209,6 +209,8 @@ pub enum Known {
 pub struct Standing {
     /// What judging came to then.
     pub ledger: Ledger,
+    /// The run that it is of, and how many traces that one's refers to.
+    run: (String, u32),
     /// Everything that was looked at, as it is now.
     pub looks: Vec<Look>,
     /// The project as it was read then, if that was kept.
@@ -220,6 +222,15 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// What a run is handed of it.
+    pub fn before(&self) -> Before<'_> {
+        Before {
+            ledger: &self.ledger,
+            run: &self.run.0,
+            chain: self.run.1,
+        }
+    }
+
     /// Files of which the bytes are known, by their stats.
     pub fn files(&self) -> Vec<(PathBuf, StatId, BlobDigest)> {
         let files = self.looks.iter().filter_map(|look| match look.sight {
@@ -267,6 +278,7 @@ fn look_up(asked: &Asked) -> Option<Known> {
         let ledger = fs::read(ledger_of(&place)).ok()?;
         let entry = standing::read_ledger(&ledger, &asked.digest)?;
         return (entry.run == snapshot.run).then_some(Known::Most(Box::new(Standing {
+            run: (entry.run, entry.chain),
             ledger: entry.ledger,
             project: read_again(asked, &entry.pipeline),
             pipeline: entry.pipeline,
@@ -363,7 +375,8 @@ pub fn keep(
                 .collect(),
         };
         let pipeline = pipeline.as_ref();
-        let ledger = standing::write_ledger(&rest.ledger, run, &asked.digest, pipeline)?;
+        let ledger =
+            standing::write_ledger(&rest.ledger, (run, rest.chain), &asked.digest, pipeline)?;
         let snapshot = format::write(&kept, &asked.digest, &asked.root, witnesses.all()?)?;
         Some((ledger, snapshot))
     };

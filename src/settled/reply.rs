@@ -88,7 +88,7 @@ impl Answer {
         let mut ranked = format::nodes(&self.nodes)?;
         ranked.retain(|(_, rank)| *rank != u32::MAX);
         ranked.sort_unstable_by_key(|(_, rank)| *rank);
-        let told = history::hits(self.store.read_trace(&self.run).ok()?);
+        let told = history::hits(&|id| self.store.read_trace(id), &self.run).ok()?;
         let mut told: rustc_hash::FxHashMap<String, Hit> = told
             .into_iter()
             .map(|hit| (hit.node.clone(), hit))
@@ -126,6 +126,7 @@ impl Answer {
             of: self.run.clone(),
             nodes: self.counts.hit,
             saved_seconds: self.saved_seconds,
+            but: None,
         });
         let event = occasion.event(seq, reused);
         brief.iter_mut().for_each(|sink| sink.take(&event));

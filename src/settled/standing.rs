@@ -9,29 +9,32 @@ use serde::{Deserialize, Serialize};
 use super::format::{From, check, lengthed};
 use crate::plan::held::Ledger;
 
-const MAGIC: &[u8; 16] = b"jalon ledger 2.\n";
+const MAGIC: &[u8; 16] = b"jalon ledger 3.\n";
 
 /// A ledger that was read.
 pub struct Entry {
     /// The run that it tells of.
     pub run: String,
+    /// How many traces that one's refers to, one by way of the other.
+    pub chain: u32,
     /// The digest of the pipeline that it speaks of; zeros where that is not kept.
     pub pipeline: [u8; 32],
     /// It.
     pub ledger: Ledger,
 }
 
-/// The bytes of a ledger: `jalon ledger 2.\n` (16), a hash of all that follows (32), question (32), the digest of the
-/// pipeline that it speaks of (32; zeros where it is not kept), the run, and the ledger.
+/// The bytes of a ledger: `jalon ledger 3.\n` (16), a hash of all that follows (32), question (32), the digest of the
+/// pipeline that it speaks of (32; zeros where it is not kept), the run, how many traces its own refers to (4), and the ledger.
 pub fn write_ledger(
     ledger: &Ledger,
-    run: &str,
+    (run, chain): (&str, u32),
     question: &[u8; 32],
     pipeline: Option<&[u8; 32]>,
 ) -> Option<Vec<u8>> {
     let mut to = [MAGIC.as_slice(), &[0; 32], question].concat();
     to.extend_from_slice(pipeline.unwrap_or(&[0; 32]));
     lengthed(&mut to, run.as_bytes())?;
+    to.extend_from_slice(&chain.to_le_bytes());
     let mut to = postcard::to_extend(ledger, to).ok()?;
     let check = check(&to[MAGIC.len() + 32..]);
     to[MAGIC.len()..MAGIC.len() + 32].copy_from_slice(&check);
@@ -43,9 +46,11 @@ pub fn read_ledger(file: &[u8], question: &[u8; 32]) -> Option<Entry> {
     let mut from = From::guarded(file, MAGIC, question)?;
     let pipeline = from.array()?;
     let run = std::str::from_utf8(from.lengthed()?).ok()?.to_owned();
+    let chain = u32::from_le_bytes(from.array()?);
     let ledger = postcard::from_bytes(from.0).ok()?;
     Some(Entry {
         run,
+        chain,
         pipeline,
         ledger,
     })

@@ -71,7 +71,7 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
         executor: &jalon::worker::process::Processes,
         lock: &lock,
         repeats: None,
-        ledger: standing.as_ref().map(|standing| &standing.ledger),
+        before: standing.as_ref().map(|standing| standing.before()),
         witnesses: &session.witnesses,
         store_state: session.store_state,
     };

@@ -5,6 +5,7 @@
 
 mod held;
 mod random;
+mod told;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -81,7 +82,7 @@ pub fn settle(project: &Project) {
 pub fn answered(project: &Project) -> bool {
     let traces = files_below(&project.store().join("traces"));
     let last = fs::read(traces.last().expect("a run leaves a trace")).unwrap();
-    contains(&last, b"run.reused")
+    contains(&last, b"run.reused") && !contains(&last, b"\"but\"")
 }
 
 fn contains(bytes: &[u8], word: &[u8]) -> bool {

@@ -63,7 +63,10 @@ impl Binary {
         let last = traces.into_iter().flatten().flatten();
         let last = last.map(|entry| entry.path()).max();
         let bytes = last.and_then(|path| fs::read(path).ok());
-        bytes.is_some_and(|bytes| String::from_utf8_lossy(&bytes).contains("run.reused"))
+        bytes.is_some_and(|bytes| {
+            let text = String::from_utf8_lossy(&bytes);
+            text.contains("run.reused") && !text.contains("\"but\"")
+        })
     }
 
     fn log(&self) -> PathBuf {

@@ -350,7 +350,7 @@ impl Session {
             executor: performer,
             lock: &lock,
             witnesses: &Witnesses::off(),
-            ledger: None,
+            before: None,
             store_state: None,
         };
         let options = Options {

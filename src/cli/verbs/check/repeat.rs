@@ -87,7 +87,7 @@ pub fn repeat(common: &Common, names: &[String]) -> Result<u8, Failure> {
         lock: &lock,
         repeats: Some(&repeats),
         witnesses: &session.witnesses,
-        ledger: None,
+        before: None,
         store_state: None,
     };
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
