@@ -6,15 +6,18 @@ large       one output of --gib GiB: `jalon run` of a node that links it into pl
 many        one directory of --files files of 1 kB as an output: `jalon run`, beside `tar` that writes them to one
             file and `tar` that reads that back
 restore     --nodes nodes with an output of --bytes bytes each into an empty checkout, from the store; beside `cp -r` of
-            the same files
+            the same files and, with --turbo, what that restores into another checkout of as many packages from its cache
 
 Each row is the median of --rounds rounds in which the tools take turns; wall and CPU seconds, children included. The page
 cache is warm: what is compared is work, not the disk.
 
     python3 benches/store.py --jalon target/release/jalon
+    npm install --prefix target/turbo turbo
+    python3 benches/store.py --only restore --turbo target/turbo/node_modules/.bin/turbo
 """
 
 import argparse
+import json
 import os
 import resource
 import shutil
@@ -132,6 +135,11 @@ def restore(jalon, base, rows, args):
     (project / "jalon.toml").write_text("\n".join(lines) + "\n")
     cost([jalon, "run", "-q"], project)
     shutil.copytree(project / "out", base / "outputs")
+    os.environ["TURBO_TELEMETRY_DISABLED"] = "1"
+    turbo = [args.turbo, "run", "build", f"--cache-dir={base / 'turbo-cache'}", "--output-logs=none"]
+    if args.turbo:
+        packages(base / "turbo", args)
+        cost(turbo, base / "turbo")
     for number in range(args.rounds):
         other = base / f"checkout{number}"
         other.mkdir()
@@ -141,7 +149,35 @@ def restore(jalon, base, rows, args):
         rows.add("restore", "jalon", cost([jalon, "run", "-q", "--locked"], other, store))
         rows.add("restore", "cp -r", cost(copy, base))
         forget(base, "copied", other.name)
-    rows.show("restore", "jalon", "cp -r")
+        if args.turbo:
+            packages(other, args)
+            rows.add("restore", "turbo", cost(turbo, other))
+            first, last = (other / f"packages/n{number}/out/data" for number in (0, args.nodes - 1))
+            if not (first.stat().st_size == last.stat().st_size == args.bytes):
+                sys.exit("turbo did not restore what it made")
+            forget(base, other.name)
+    rows.show("restore", "jalon", "cp -r", *["turbo"] * bool(args.turbo))
+
+
+def packages(directory, args):
+    """The same outputs as packages of an npm workspace, which is what turbo knows."""
+    directory.mkdir()
+    lock = {"": {"name": "all", "workspaces": ["packages/*"]}}
+    build = f"mkdir -p out && head -c {args.bytes} /dev/urandom > out/data"
+    for number in range(args.nodes):
+        name, version = f"n{number}", "0.0.0"
+        package = directory / "packages" / name
+        package.mkdir(parents=True)
+        text = {"name": name, "version": version, "scripts": {"build": build}}
+        (package / "package.json").write_text(json.dumps(text))
+        lock[f"node_modules/{name}"] = {"resolved": f"packages/{name}", "link": True}
+        lock[f"packages/{name}"] = {"name": name, "version": version}
+    for name, text in [
+        ("package.json", {"name": "all", "packageManager": "npm@11.0.0", "workspaces": ["packages/*"]}),
+        ("package-lock.json", {"name": "all", "lockfileVersion": 3, "requires": True, "packages": lock}),
+        ("turbo.json", {"tasks": {"build": {"outputs": ["out/**"]}}}),
+    ]:
+        (directory / name).write_text(json.dumps(text))
 
 
 def main():
@@ -151,6 +187,7 @@ def main():
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--bytes", type=int, default=100_000)
+    parser.add_argument("--turbo", help="its program, where restoring is to be compared with it")
     parser.add_argument("--rounds", type=int, default=3)
     parts = ["large", "many", "restore"]
     parser.add_argument("--only", nargs="+", choices=parts, default=parts, help="large measures hashed too")
@@ -159,6 +196,8 @@ def main():
     if shutil.which(args.jalon) is None:
         sys.exit(f"{args.jalon} is not there: cargo build --release")
     jalon = str(Path(shutil.which(args.jalon)).resolve())
+    if args.turbo:
+        args.turbo = str(Path(args.turbo).resolve())
     base = Path(tempfile.mkdtemp(dir=args.dir))
     rows = Rows()
     try:
