@@ -2,8 +2,10 @@
 //!
 //! Calls that name a path do, and those that change what a path means. Whatever only uses a descriptor
 //! does not, so reading and writing cost nothing. `fstat` in its modern clothes (`newfstatat` or `statx` of
-//! an empty path) is let through by its flag. Calls that would get around the filter are refused as if
-//! the kernel did not know them, which every program that uses them expects. Source: seccomp(2), bpf.
+//! an empty path) is let through by its flag. That says only that the path *may* be empty, and a filter does not see
+//! memory; so it does not count beside other flags or without a descriptor, which whoever means a path writes. Calls that
+//! would get around the filter are refused as if the kernel did not know them, which every program that uses
+//! them expects. Source: seccomp(2), bpf.
 
 use libc::{c_long, sock_filter};
 
@@ -181,12 +183,12 @@ fn statement(code: u32, k: u32) -> sock_filter {
     }
 }
 
-/// Goes on behind the next instruction unless the accumulator fulfils the test.
-fn unless(test: u32, k: u32) -> sock_filter {
+/// Leaves out so many instructions unless the accumulator is `k`.
+fn unless(k: u32, out: u8) -> sock_filter {
     sock_filter {
-        code: (libc::BPF_JMP | test | libc::BPF_K) as u16,
+        code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
         jt: 0,
-        jf: 1,
+        jf: out,
         k,
     }
 }
@@ -225,11 +227,13 @@ pub fn program() -> Vec<sock_filter> {
     }
     for &(number, call) in CALLS.iter().chain(OLD_CALLS) {
         let then = match call {
-            Call::Stat(Some(_), _, Follow::Unless(flags)) => vec![
+            Call::Stat(Some(directory), _, Follow::Unless(flags)) => vec![
                 load(argument(u32::from(flags))),
-                unless(libc::BPF_JSET, libc::AT_EMPTY_PATH as u32),
-                answer(libc::SECCOMP_RET_ALLOW),
+                unless(libc::AT_EMPTY_PATH as u32, 2),
+                load(argument(u32::from(directory))),
+                unless(libc::AT_FDCWD as u32, 1),
                 answer(LOOK),
+                answer(libc::SECCOMP_RET_ALLOW),
             ],
             _ => vec![answer(LOOK)],
         };
@@ -292,7 +296,6 @@ mod tests {
                 }
                 code if code == libc::BPF_JMP | libc::BPF_JEQ => accumulator == it.k,
                 code if code == libc::BPF_JMP | libc::BPF_JGE => accumulator >= it.k,
-                code if code == libc::BPF_JMP | libc::BPF_JSET => accumulator & it.k != 0,
                 code => panic!("{code} at {at}"),
             };
             at += if test { yes } else { no };
@@ -307,16 +310,21 @@ mod tests {
         let program = program();
         assert!(program.len() < 256, "or a jump might not reach");
         let empty = [libc::AT_EMPTY_PATH as u32; 6];
+        let beside = [(libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW) as u32; 6];
         for number in (0..1000).chain([0x3fff_ffff]) {
             let refused = REFUSED.contains(&c_long::from(number));
             let expected = match call(number as i32) {
-                _ if refused => [UNKNOWN; 2],
-                Some(Call::Stat(Some(_), _, Follow::Unless(_))) => [LOOK, ALLOW],
-                Some(_) => [LOOK; 2],
-                None => [ALLOW; 2],
+                _ if refused => [UNKNOWN; 4],
+                Some(Call::Stat(Some(_), _, Follow::Unless(_))) => [LOOK, ALLOW, LOOK, LOOK],
+                Some(_) => [LOOK; 4],
+                None => [ALLOW; 4],
             };
-            let answers =
-                [[0; 6], empty].map(|arguments| run(&program, ARCHITECTURE, number, arguments));
+            let mut here = empty;
+            if let Some(Call::Stat(Some(directory), ..)) = call(number as i32) {
+                here[usize::from(directory)] = libc::AT_FDCWD as u32;
+            }
+            let answers = [[0; 6], empty, beside, here]
+                .map(|arguments| run(&program, ARCHITECTURE, number, arguments));
             assert_eq!(answers, expected, "{number}");
             assert_eq!(run(&program, 0, number, [0; 6]), LOOK, "{number}");
         }

@@ -47,6 +47,22 @@ fn a_size_that_is_only_asked_for() {
     must_not_run(&project, || project.write("flag", "y"));
 }
 
+/// `fstat` of today is a `stat` that may have an empty path: not everything that may has one.
+#[test]
+fn a_file_that_is_asked_for_as_if_its_path_might_be_empty() {
+    for (directory, flags) in [("-100", "0x1000"), ("os.open('.', os.O_RDONLY)", "0x1100")] {
+        let project = node("python3 src/main.py > {{out.o}}");
+        project.write(
+            "src/main.py",
+            format!(
+                "import ctypes, os\nfind = ctypes.CDLL(None).fstatat\nfound = ctypes.create_string_buffer(256)\n\
+                 print(find({directory}, b'flag', found, {flags}))\n"
+            ),
+        );
+        must_notice(&project, || project.write("flag", ""), "0\n");
+    }
+}
+
 #[test]
 fn names_in_a_directory() {
     let project = node("ls parts > {{out.o}}");
