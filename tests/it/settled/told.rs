@@ -117,6 +117,7 @@ fn what_is_referred_to_is_kept_and_no_more() {
         project.write("one.txt", text);
         project.run_ok(&[]);
         assert!(refers(&project), "{text}");
+        settle(&project);
     }
     let log = || sorted(&project.json(&["log", "last", "--json"]));
     let before = log();
@@ -143,6 +144,7 @@ fn reasons_are_found_by_way_of_others() {
     for text in ["x\n", "y\n", "z\n"] {
         project.write("one.txt", text);
         project.run_ok(&[]);
+        settle(&project);
     }
     project.write("two.txt", "3\n");
     let plan = project.json(&["plan", "--json"]);
