@@ -147,6 +147,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, ReadError> {
             && inputs.history.is_empty()
             && inputs.store.stats()?.records == 0,
     };
+    far::note_held(inputs, &plan.held);
     for &node in graph.order() {
         if plan.held[node.0 as usize].is_some() {
             plan.verdicts[node.0 as usize] = Verdict::Hit;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use jalon_conf::pipeline::{ArtifactId, Keep, NodeId};
 use jalon_store::content::Content;
 
+use super::held::Held;
 use super::{Ahead, Inputs, is_here};
 use crate::judge::Judge;
 
@@ -49,6 +50,15 @@ pub(super) fn ask(
     });
     all.extend(done.into_inner().unwrap_or_else(PoisonError::into_inner));
     all
+}
+
+/// Tells the remotes which records name what nodes gave that are not judged: some of them have to know.
+pub(super) fn note_held(inputs: &Inputs<'_>, held: &[Option<Held>]) {
+    if let Some(remotes) = inputs.judge.sight.remotes {
+        for held in held.iter().flatten() {
+            remotes.note(&held.key, &held.outputs, held.took());
+        }
+    }
 }
 
 /// Asks the remotes once for all that will be asked for in the end and is not here: each question alone would

@@ -8,6 +8,8 @@
 //!
 //! Knows nothing of files and stats.
 
+use std::time::Duration;
+
 use jalon_conf::pipeline::{ArtifactId, NodeId};
 use jalon_store::canonical::Encoder;
 use jalon_store::content::Content;
@@ -79,6 +81,11 @@ impl Held {
     pub fn seconds(&self) -> f64 {
         self.wall_ms as f64 / 1000.0
     }
+
+    /// The same.
+    pub fn took(&self) -> Duration {
+        Duration::from_millis(self.wall_ms)
+    }
 }
 
 impl Ledger {
@@ -139,13 +146,10 @@ impl Ledger {
 pub(super) fn of(inputs: &Inputs<'_>) -> Vec<Option<Held>> {
     let selected = &inputs.selection.selected;
     match inputs.ledger {
-        // Remotes are to be told of each outcome.
-        Some(ledger) if inputs.judge.sight.remotes.is_none() => {
-            ledger.hold(inputs.graph, inputs.judge.observations, |node| {
-                !selected[node.0 as usize] || always(inputs, node).is_some()
-            })
-        }
-        _ => vec![None; inputs.graph.len()],
+        Some(ledger) => ledger.hold(inputs.graph, inputs.judge.observations, |node| {
+            !selected[node.0 as usize] || always(inputs, node).is_some()
+        }),
+        None => vec![None; inputs.graph.len()],
     }
 }
 

@@ -13,6 +13,7 @@ use crate::event::{
     State, Status, Succeeded,
 };
 use crate::graph::Graph;
+use crate::report::words;
 
 pub use super::summary::{Attempt, NodeSummary, Standing, Summary, final_status};
 
@@ -248,9 +249,7 @@ impl Fold {
 
     fn counts(&self) -> (Counts, f64) {
         let mut counts = Counts::default();
-        let mut saved = 0.0;
         for node in &self.nodes {
-            saved += node.saved_seconds;
             *match node.standing.word() {
                 "hit" => &mut counts.hit,
                 "fetched" => &mut counts.fetched,
@@ -260,7 +259,8 @@ impl Fold {
                 _ => &mut counts.blocked,
             } += 1;
         }
-        (counts, saved)
+        let saved = self.nodes.iter().map(|node| node.saved_seconds);
+        (counts, words::total(saved))
     }
 
     fn summary(&self, run: &str, status: Status, seconds: f64, error: Option<&Problem>) -> Summary {

@@ -14,9 +14,10 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// The sum; 0.0 of nothing, where `Iterator::sum` gives -0.0.
+/// The sum of seconds to the microsecond, the same in whatever order they come.
 pub fn total(seconds: impl Iterator<Item = f64>) -> f64 {
-    seconds.fold(0.0, |total, one| total + one)
+    let micros: i64 = seconds.map(|one| (one * 1e6).round() as i64).sum();
+    micros as f64 / 1e6
 }
 
 /// `512 B`, `4.0 KiB`, `1.2 GiB`.
@@ -111,6 +112,15 @@ mod tests {
         assert_eq!(size(1024 * 1024 - 1), "1.0 MiB");
         assert_eq!(count(1, "node"), "1 node");
         assert_eq!(count(4812, "node"), "4,812 nodes");
+    }
+
+    #[test]
+    fn a_total_is_the_same_in_whatever_order() {
+        let all = [0.004, 0.005, 0.006, 0.007, 0.1, 12.5];
+        let backwards = all.into_iter().rev();
+        assert_eq!(total(all.into_iter()), 12.622);
+        assert_eq!(total(backwards), 12.622);
+        assert!(total(std::iter::empty()).is_sign_positive());
     }
 
     #[test]

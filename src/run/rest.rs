@@ -63,16 +63,11 @@ pub struct Basis {
 }
 
 impl Basis {
-    /// Of a plan. Nothing where somebody is to be told of each outcome, or a look could not tell what it found.
+    /// Of a plan. Nothing where a look could not tell what it found.
     pub fn of(inputs: &plan::Inputs<'_>, plan: &Plan, witnesses: &Witnesses) -> Option<Basis> {
-        let told = inputs.judge.sight.remotes.is_some();
-        if told || plan.hits.is_empty() {
-            return None;
-        }
-        Some(Basis {
-            looks: witnesses.all()?,
-            ledger: Ledger::of(inputs, plan),
-        })
+        let looks = (!plan.hits.is_empty()).then(|| witnesses.all())??;
+        let ledger = Ledger::of(inputs, plan);
+        Some(Basis { ledger, looks })
     }
 }
 

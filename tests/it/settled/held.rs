@@ -14,7 +14,7 @@ pub fn held(run: &Output) -> bool {
     count(run) > 0
 }
 
-fn count(run: &Output) -> usize {
+pub fn count(run: &Output) -> usize {
     let note = run
         .stderr
         .lines()
@@ -37,7 +37,7 @@ pub fn keys(run: &Output) -> Vec<(Value, Value, Value)> {
         .collect()
 }
 
-const TWO: &str = r#"
+pub const TWO: &str = r#"
 [defaults]
 pass_env = ["LOG"]
 [source]

@@ -5,6 +5,7 @@
 
 mod held;
 mod random;
+mod shared;
 mod told;
 
 use std::fs;
