@@ -1,6 +1,6 @@
 //! What one clone makes, another finds.
 
-use crate::project::{FIXTURE_NODES, Project, files_below};
+use crate::project::{FIXTURE_NODES, Project, files_below, wait_until};
 use crate::servers::Server;
 
 /// Nodes that make a large file that cannot be packed, one that can, and a directory.
@@ -132,6 +132,24 @@ fn a_clone_finds_what_another_made(server: &Server, writer: &[(&str, &str)]) {
         std::fs::read(c.path("large.bin")).unwrap() == std::fs::read(a.path("large.bin")).unwrap()
     );
     assert_eq!(c.executed(), [""; 0]);
+
+    // And so do those of nodes that are not even looked at again.
+    let mut d = clone_of(server, "");
+    for (name, value) in writer {
+        d.set_env(name, value);
+    }
+    wait_until("the clone comes to rest", || {
+        d.jalon(&["run", "evaluate"]).expect(0);
+        let traces = files_below(&d.store().join("traces"));
+        let last = std::fs::read(traces.last().unwrap()).unwrap();
+        memchr::memmem::find(&last, b"run.reused").is_some()
+    });
+    assert!(!d.exists("models") && !d.exists("data"), "nobody asked for these");
+    d.write("evaluate.sh", "cat \"$@\"; echo more\n");
+    let fifth = d.jalon(&["run", "evaluate", "-v"]).expect(0);
+    assert_eq!(d.executed(), ["evaluate"], "{fifth}");
+    let held = "note: nothing that 3 of the nodes rest on has changed";
+    assert!(fifth.stderr.contains(held), "{fifth}");
 }
 
 #[test]
