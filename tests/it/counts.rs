@@ -14,7 +14,7 @@ const START: u64 = 16_000_000;
 /// Of a plan, for each node.
 const PLANNED: u64 = 900_000;
 /// Of a run of one node whose source has changed, for each other.
-const HELD: u64 = 630_000;
+const HELD: u64 = 470_000;
 
 const VALGRIND: [&str; 3] = [
     "valgrind",
