@@ -144,7 +144,10 @@ fn a_clone_finds_what_another_made(server: &Server, writer: &[(&str, &str)]) {
         let last = std::fs::read(traces.last().unwrap()).unwrap();
         memchr::memmem::find(&last, b"run.reused").is_some()
     });
-    assert!(!d.exists("models") && !d.exists("data"), "nobody asked for these");
+    assert!(
+        !d.exists("models") && !d.exists("data"),
+        "nobody asked for these"
+    );
     d.write("evaluate.sh", "cat \"$@\"; echo more\n");
     let fifth = d.jalon(&["run", "evaluate", "-v"]).expect(0);
     assert_eq!(d.executed(), ["evaluate"], "{fifth}");
