@@ -41,13 +41,7 @@ impl Bus {
     /// Tells everyone.
     pub fn emit(&self, body: Body) {
         let mut state = self.lock();
-        let event = Event {
-            schema: SCHEMA,
-            run: self.run.clone(),
-            seq: state.seq,
-            at: (self.now_ms)(),
-            body,
-        };
+        let event = self.event(state.seq, body);
         state.seq += 1;
         for sink in &mut state.sinks {
             sink.take(&event);
@@ -58,21 +52,14 @@ impl Bus {
     pub fn reuse(&self, reused: Option<Reused>, hits: impl Iterator<Item = Hit>) {
         let mut state = self.lock();
         let state = &mut *state;
-        let event = |seq, body| Event {
-            schema: SCHEMA,
-            run: self.run.clone(),
-            seq,
-            at: (self.now_ms)(),
-            body,
-        };
         let refers = reused.is_some();
         if let Some(reused) = reused {
-            let event = event(state.seq, Body::RunReused(reused));
+            let event = self.event(state.seq, Body::RunReused(reused));
             let brief = state.sinks.iter_mut().filter(|sink| sink.refers());
             brief.for_each(|sink| sink.take(&event));
         }
         for hit in hits {
-            let event = event(state.seq, Body::NodeHit(hit));
+            let event = self.event(state.seq, Body::NodeHit(hit));
             state.seq += 1;
             let full = state.sinks.iter_mut();
             let full = full.filter(|sink| !refers || !sink.refers());
@@ -89,6 +76,16 @@ impl Bus {
         let new = self.lock().said.insert(notice.clone());
         if new {
             self.emit(Body::Notice(notice));
+        }
+    }
+
+    fn event(&self, seq: u64, body: Body) -> Event {
+        Event {
+            schema: SCHEMA,
+            run: self.run.clone(),
+            seq,
+            at: (self.now_ms)(),
+            body,
         }
     }
 
