@@ -251,7 +251,9 @@ impl Session {
                 format!("cannot open {}: {error}", path.display()),
             )
         })?;
-        Ok(self.workspace(Some(journal)))
+        let workspace = self.workspace(Some(journal));
+        workspace.tidy();
+        Ok(workspace)
     }
 
     fn workspace(&self, journal: Option<Journal>) -> Workspace {

@@ -1,4 +1,4 @@
-//! Which outputs a node was writing when its run was killed.
+//! Which outputs a node was writing, or were being laid out, when the run was killed.
 //!
 //! What lies there then is neither a result nor a hand edit: it may be removed without being kept. The
 //! journal is one append-only file of lines `+ path` and `- path` (NUL-terminated); a torn last line is no
@@ -53,11 +53,18 @@ impl Journal {
         })
     }
 
-    /// From now on what lies at this path is ours to remove.
-    pub fn begin(&self, path: &[u8]) {
-        if lock(&self.partial).insert(path.to_vec()) {
+    /// From now on what lies at this path is ours to remove. Whether it was not before.
+    pub fn begin(&self, path: &[u8]) -> bool {
+        let new = lock(&self.partial).insert(path.to_vec());
+        if new {
             self.write(b'+', path);
         }
+        new
+    }
+
+    /// What was begun and is not whole.
+    pub fn partial(&self) -> Vec<Vec<u8>> {
+        lock(&self.partial).iter().cloned().collect()
     }
 
     /// It is whole now.

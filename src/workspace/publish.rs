@@ -1,11 +1,13 @@
 //! Laying contents out in the project, and taking away what must not stay.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use jalon_store::LinkMode;
 use jalon_store::content::Content;
 use jalon_store::error::{IngestError, MaterialiseError};
 use jalon_store::pin::Pin;
@@ -91,6 +93,7 @@ impl Workspace {
     pub fn lay(&self, path: &str, content: &Content) -> Result<Laid, PublishError> {
         // What cannot be read is not the right content; clearing says what is wrong with it.
         if matches!(self.current(path), Ok(Some(current)) if current == *content) {
+            self.taken(path);
             return Ok(Laid {
                 written: false,
                 rescued: None,
@@ -100,9 +103,7 @@ impl Workspace {
         self.touched.store(true, Ordering::Relaxed);
         let place = self.root.join(path);
         self.make_parent(&place)?;
-        self.store
-            .materialise(content, &place, self.link)
-            .map_err(PublishError::Materialise)?;
+        self.put(path, content, self.link)?;
         Ok(Laid {
             written: true,
             rescued,
@@ -162,9 +163,7 @@ impl Workspace {
             return Ok(());
         }
         self.clear(path)?;
-        self.store
-            .materialise(content, &place, self.link)
-            .map_err(PublishError::Materialise)
+        self.put(path, content, self.link)
     }
 
     /// Before a node goes on from what lies there: its bytes are in the store, and a node that writes into
@@ -189,9 +188,34 @@ impl Workspace {
             return Ok(());
         }
         self.clear(path)?;
-        self.store
-            .materialise(&content, &place, jalon_store::LinkMode::Auto)
-            .map_err(PublishError::Materialise)
+        self.put(path, &content, jalon_store::LinkMode::Auto)
+    }
+
+    /// Lays a content out where nothing lies. What of it is beside the place when the process is killed is found by
+    /// the journal.
+    fn put(&self, path: &str, content: &Content, link: LinkMode) -> Result<(), PublishError> {
+        let journal = self.journal.as_ref();
+        let began = journal.is_some_and(|journal| journal.begin(path.as_bytes()));
+        let done = self.store.materialise(content, &self.root.join(path), link);
+        if began {
+            self.taken(path);
+        }
+        done.map_err(PublishError::Materialise)
+    }
+
+    /// Takes away what a killed run left beside outputs that it was laying out.
+    pub fn tidy(&self) {
+        let partial = self.journal.iter().flat_map(|journal| journal.partial());
+        let directories: BTreeSet<PathBuf> = partial
+            .filter_map(|path| {
+                let path = String::from_utf8(path).ok()?;
+                self.fence(&path).ok()?;
+                self.root.join(&path).parent().map(Path::to_owned)
+            })
+            .collect();
+        for directory in directories {
+            jalon_store::remove_litter(&directory);
+        }
     }
 
     /// What a node wrote there was taken: from now on it is a result.

@@ -322,15 +322,7 @@ impl LocalStore {
     /// Temporary files of processes that died. Nobody else is here, so all are.
     fn sweep_litter(&self) {
         for directory in [self.layout.tmp(), self.layout.packs()] {
-            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
-                let name = entry.file_name();
-                let name = name.as_encoded_bytes();
-                if name.starts_with(atomic::PREFIX.as_bytes()) || name.ends_with(b".new") {
-                    // What cannot be removed now is tried again next time.
-                    let path = entry.path();
-                    let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
-                }
-            }
+            atomic::sweep(&directory, |name| name.ends_with(b".new"));
         }
     }
 

@@ -25,5 +25,5 @@ pub use fsck::VerifyReport;
 pub use gc::{GcPolicy, GcReport, GcRoots, Stats};
 pub use ingest::digest_path;
 pub use local::{Flight, Frames, Glance, LocalStore, Mode, TraceWriter};
-pub use materialise::{LinkMode, can_reflink};
+pub use materialise::{LinkMode, can_reflink, remove_litter};
 pub use receive::{Incoming, Received};

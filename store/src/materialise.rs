@@ -12,7 +12,7 @@ use crate::content::Content;
 use crate::digest::{BlobDigest, TreeDigest, pump};
 use crate::error::{At, IoAt, MaterialiseError};
 use crate::local::LocalStore;
-use crate::local::atomic::{Temporary, TemporaryDirectory};
+use crate::local::atomic::{self, Temporary, TemporaryDirectory};
 use crate::local::holes::{Copy, has_holes};
 use crate::tree::{Entry, MAX_DEPTH, stays_inside};
 
@@ -196,6 +196,11 @@ fn hardlink(loose: &Path, dest: &Path) -> Result<(), IoAt> {
 /// Whether permissions do not bind this process.
 fn is_privileged() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// Takes away what was being laid out in a directory when its process was killed. Nobody else may be laying out there.
+pub fn remove_litter(directory: &Path) {
+    atomic::sweep(directory, |_| false);
 }
 
 /// Whether a directory's file system shares blocks between files.

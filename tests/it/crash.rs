@@ -147,6 +147,22 @@ fn killed_at_random_instants() {
     );
 }
 
+#[test]
+fn what_was_being_laid_out_is_taken_away() {
+    let project = project();
+    project.run_ok(&[]);
+    let expected = outputs(&project);
+    // As a run leaves it that is killed while it lays this out.
+    project.remove("out/n00.txt");
+    project.write(".jalon/journal", b"+out/n00.txt\0");
+    project.write("out/.jalon-tmp-file", "half");
+    project.write("out/.jalon-tmp-tree/t/.jalon-tmp-file", "half");
+    project.write("elsewhere/.jalon-tmp-file", "not said to be ours");
+    project.run_ok(&[]);
+    assert_eq!(outputs(&project), expected);
+    assert!(project.exists("elsewhere/.jalon-tmp-file"));
+}
+
 /// Everything that writes: the store, the project, a remote. Each with what it needs before it.
 const WRITERS: [&[&str]; 9] = [
     &["run"],

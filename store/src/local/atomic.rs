@@ -103,6 +103,20 @@ pub(crate) fn write(tmp: &Path, path: &Path, bytes: &[u8]) -> Result<(), IoAt> {
     Ok(())
 }
 
+/// Takes away what processes that were killed left in a directory: whatever has the name of a temporary file or `also` one
+/// of the names that are told. Nobody else may be at work there.
+pub(crate) fn sweep(directory: &Path, also: fn(&[u8]) -> bool) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        if name.starts_with(PREFIX.as_bytes()) || also(name) {
+            // What cannot be removed now is tried again next time.
+            let path = entry.path();
+            let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
+        }
+    }
+}
+
 /// Makes the names in a directory durable.
 pub(crate) fn sync_directory(path: &Path) -> Result<(), IoAt> {
     File::open(path)
