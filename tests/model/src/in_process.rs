@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jalon::event::Status;
 use jalon::frontend;
@@ -401,7 +401,12 @@ impl Session {
 
     fn collect(&self, max_size: Option<u64>) -> Result<(), String> {
         let roots = || roots::roots(&self.store, None);
-        let collected = self.store.gc(roots, GcPolicy { max_size }, &|| true);
+        // Another thread's scenario may have forked a moment ago: until it executes, its child shares every open
+        // file of this process, the lease of a session that is closed by now among them. Whoever keeps one open
+        // for good is still found.
+        let began = Instant::now();
+        let impatient = || began.elapsed() > Duration::from_secs(20);
+        let collected = self.store.gc(roots, GcPolicy { max_size }, &impatient);
         collected.map(drop).map_err(|error| error.to_string())
     }
 }
