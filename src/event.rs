@@ -319,6 +319,13 @@ pub struct Reused {
     /// Nodes that it tells of and that are not meant; of a run in which nothing had changed, nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub but: Option<Vec<String>>,
+    /// Of those that are meant, nodes that the run had nothing to do with: no change reaches them, so they were not read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub beside: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// `node.hit`.

@@ -35,6 +35,8 @@ impl Lost {
 
 /// The trace of one run, being written.
 pub struct Trace {
+    /// Where it will be begun, with the first event: a run that is refused leaves none.
+    place: Option<(Arc<LocalStore>, String)>,
     writer: Option<TraceWriter>,
     /// Synced at its end.
     lasting: bool,
@@ -44,11 +46,12 @@ pub struct Trace {
 impl Trace {
     /// The trace of the run with this id. A read-only store keeps no history; the run says once that it
     /// keeps nothing.
-    pub fn new(store: &LocalStore, id: &str, lost: &Lost) -> Trace {
-        let writer = (!store.is_read_only()).then(|| store.create_trace(id));
+    pub fn new(store: &Arc<LocalStore>, id: &str, lost: &Lost) -> Trace {
+        let place = (!store.is_read_only()).then(|| (store.clone(), id.to_owned()));
         Trace {
+            place,
             lasting: true,
-            ..Trace::to(writer, lost)
+            ..Trace::to(None, lost)
         }
     }
 
@@ -56,16 +59,21 @@ impl Trace {
     /// nothing, no more is lost than that it was.
     pub fn to(writer: Option<Result<TraceWriter, WriteError>>, lost: &Lost) -> Trace {
         let mut trace = Trace {
+            place: None,
             writer: None,
             lasting: false,
             lost: lost.clone(),
         };
+        trace.begin(writer);
+        trace
+    }
+
+    fn begin(&mut self, writer: Option<Result<TraceWriter, WriteError>>) {
         match writer {
-            Some(Ok(writer)) => trace.writer = Some(writer),
-            Some(Err(error)) => trace.gone(&error),
+            Some(Ok(writer)) => self.writer = Some(writer),
+            Some(Err(error)) => self.gone(&error),
             None => {}
         }
-        trace
     }
 
     fn gone(&mut self, error: &dyn std::fmt::Display) {
@@ -79,6 +87,9 @@ impl Sink for Trace {
     fn take(&mut self, event: &Event) {
         if event.body.is_passing() {
             return;
+        }
+        if let Some((store, id)) = self.place.take() {
+            self.begin(Some(store.create_trace(&id)));
         }
         if let (Some(writer), Ok(text)) = (&mut self.writer, serde_json::to_vec(event)) {
             let mut written = writer.append(&text);

@@ -187,7 +187,8 @@ fn is_sure(sight: &Sight) -> bool {
     )
 }
 
-fn way(sight: &Sight) -> u8 {
+/// Looks of one way at one path are to find the same.
+pub fn way(sight: &Sight) -> u8 {
     match sight {
         Sight::Absent | Sight::File { .. } | Sight::Unclear => 0,
         Sight::Vacant | Sight::Link { .. } => 1,
@@ -205,7 +206,8 @@ fn again(earlier: &mut (Sight, bool), sight: &Sight, as_declared: bool) -> bool 
     agree(first, sight)
 }
 
-fn agree(first: &Sight, second: &Sight) -> bool {
+/// Whether two looks of one way found the same.
+pub fn agree(first: &Sight, second: &Sight) -> bool {
     match (first, second) {
         (
             Sight::File {

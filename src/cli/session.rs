@@ -16,7 +16,7 @@ use jalon::workspace::{PRIVATE_DIRECTORY, Workspace};
 use jalon_conf::pipeline::{Isolation, Link};
 use jalon_conf::{Diagnostic, Selector, Severity};
 use jalon_store::digest::BlobDigest;
-use jalon_store::index::{Primed, StatCache, StatId};
+use jalon_store::index::{Ask, Primed, StatCache, StatId};
 use jalon_store::{Glance, LinkMode, LocalStore};
 
 use super::args::Common;
@@ -28,6 +28,14 @@ const STORE: &str = "JALON_STORE";
 
 /// The variable that says what the machine has of named pools.
 const POOLS: &str = "JALON_POOLS";
+
+/// What is known of files without looking at them.
+pub enum Known {
+    /// Of so many, their digests.
+    All(Vec<(PathBuf, StatId, BlobDigest)>),
+    /// Somebody is asked for each.
+    Asked(Ask),
+}
 
 /// A project with its store.
 pub struct Session {
@@ -191,7 +199,7 @@ impl Session {
         common: &Common,
         write: bool,
         known: Option<Project>,
-        files: Option<Vec<(PathBuf, StatId, BlobDigest)>>,
+        files: Option<Known>,
     ) -> Result<Session, Failure> {
         let witnesses = Arc::new(if write {
             Witnesses::default()
@@ -213,10 +221,13 @@ impl Session {
         let store = bench.store(&path)?;
         let (cache, note) = match files {
             None => bench.cache(&private, &project.root),
-            Some(files) => {
+            Some(known) => {
                 let (index, root) = (private.join("index"), project.root.clone());
                 let open = move || jalon_store::index::open(&index, &root, write).0;
-                let primed = Primed::new(files, &private, open);
+                let primed = match known {
+                    Known::All(files) => Primed::new(files, &private, open),
+                    Known::Asked(ask) => Primed::new([], &private, open).asking(ask),
+                };
                 (Arc::new(primed) as Arc<dyn StatCache>, None)
             }
         };
@@ -306,8 +317,13 @@ impl Session {
 
     /// The machine's part of all keys.
     pub fn ambient(&self) -> Ambient {
+        self.ambient_with(false)
+    }
+
+    /// The same, where nodes that are no part of the project's graph may not be observed (`unseen`).
+    pub fn ambient_with(&self, unseen: bool) -> Ambient {
         let nodes = &self.project.graph.pipeline().nodes;
-        let unseen = nodes.iter().any(|node| node.isolation == Isolation::None);
+        let unseen = unseen || nodes.iter().any(|node| node.isolation == Isolation::None);
         let (root, machine) = (&self.project.root, &self.machine);
         jalon::ambient::observe(root, machine, &self.store, &*self.cache, unseen)
     }

@@ -8,7 +8,7 @@ use jalon_conf::pipeline::{ArtifactId, NodeId};
 use jalon_store::content::Content;
 use rustc_hash::FxHashSet;
 
-use super::territory::{parents, trimmed};
+use super::relative::{parents, trimmed};
 use crate::graph::Graph;
 use crate::ways::Ways;
 use crate::workspace::Workspace;

@@ -12,8 +12,8 @@ use rustc_hash::FxHashSet;
 use super::fold::Fold;
 use super::folded::Folded;
 use super::python;
+use super::relative::parents;
 use super::sight::{Finding, directory_of};
-use super::territory::parents;
 use crate::worker::observed::{Extent, Kind, Observed, Sighting, Uses};
 use crate::worker::trace;
 use crate::workspace::see::digest_of;
@@ -34,7 +34,7 @@ impl Fold<'_, '_> {
             // Waking others takes longer than a few looks.
             .with_min_len(64)
             .map(|(entry, sighting)| {
-                let seen = match sight.territory.output(directory_of(&entry)) {
+                let seen = match sight.territory.owner(directory_of(&entry)) {
                     Some(_) if entry.place == Place::Project => match sight.see(&entry, value) {
                         Finding::Seen(seen) => Some(seen),
                         Finding::Unsettled(_) | Finding::Blind => None,

@@ -20,6 +20,7 @@ use super::programs::runtime;
 use super::python;
 use super::rules::Rules;
 use super::sight::{Sight, Site};
+use super::territory::Owner;
 use crate::graph::Graph;
 use crate::ways::Ways;
 use crate::worker::observed::{Extent, Kind, Observed, Sighting, Uses};
@@ -235,14 +236,11 @@ impl<'a, 'o> Fold<'a, 'o> {
         if Declared::covers(&self.declared.reads, path) {
             return self.held(sighting, path);
         }
-        if let Some((artifact, _)) = self.sight.territory.output(path) {
-            let producer = self.graph.artifact(artifact).producer;
-            let ordered = self.declared.parts.contains(&artifact)
-                || producer.is_some_and(|producer| self.declared.after.contains(&producer));
-            if !ordered {
-                let path = String::from_utf8_lossy(path).into_owned();
-                return self.trespasses.push(Trespass { path, artifact });
-            }
+        if let Some(owner) = self.sight.territory.owner(path)
+            && !self.comes_after(owner)
+        {
+            let path = String::from_utf8_lossy(path).into_owned();
+            return self.trespasses.push(Trespass { path, owner });
         }
         let made = sighting
             .first
@@ -254,6 +252,16 @@ impl<'a, 'o> Fold<'a, 'o> {
         if !self.is_runtimes(&sighting.path) {
             self.enter(sighting, Place::Project, path);
         }
+    }
+
+    /// Whether what an output holds is known before the node starts.
+    fn comes_after(&self, owner: Owner) -> bool {
+        let Owner::Here(artifact) = owner else {
+            return false;
+        };
+        let producer = self.graph.artifact(artifact).producer;
+        self.declared.parts.contains(&artifact)
+            || producer.is_some_and(|producer| self.declared.after.contains(&producer))
     }
 
     /// What is declared was digested before; that it did not change and change back meanwhile, its stamp tells.
@@ -314,7 +322,7 @@ impl<'a, 'o> Fold<'a, 'o> {
         };
         let source = [directory, module, b".py"].concat();
         let owned = Declared::covers(&self.declared.reads, &source)
-            || self.sight.territory.output(&source).is_some()
+            || self.sight.territory.owner(&source).is_some()
             || self.rules.is_cache(&source);
         if !owned {
             // The interpreter looked at the source's stamp, so a change since then can be told.

@@ -1,6 +1,6 @@
 //! What an execution's sightings come to, as data.
 
-use jalon_conf::pipeline::ArtifactId;
+use super::territory::Owner;
 use jalon_store::action::{PathEntry, Place, Seen};
 use jalon_store::outcome::Traced;
 
@@ -9,8 +9,8 @@ use jalon_store::outcome::Traced;
 pub struct Trespass {
     /// The path that was used, project-relative.
     pub path: String,
-    /// The output it is or lies in.
-    pub artifact: ArtifactId,
+    /// Whose the output is that it is or lies in.
+    pub owner: Owner,
 }
 
 /// What an execution's sightings come to.

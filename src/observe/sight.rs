@@ -16,6 +16,7 @@ use jalon_store::index::StatCache;
 use jalon_store::tree::{Entry, Tree};
 use rustc_hash::FxHashMap;
 
+use super::elsewhere::Elsewhere;
 use super::programs::Programs;
 use super::python;
 use super::required::{Installation, required};
@@ -92,6 +93,13 @@ impl<'a> Sight<'a> {
     #[must_use]
     pub fn reaching(self, remotes: Option<&'a Remotes>) -> Sight<'a> {
         Sight { remotes, ..self }
+    }
+
+    /// The same, beside outputs of nodes that are no part of the graph.
+    #[must_use]
+    pub fn beside(self, elsewhere: Option<Arc<Elsewhere>>) -> Sight<'a> {
+        let territory = self.territory.beside(elsewhere);
+        Sight { territory, ..self }
     }
 
     /// A tree, from wherever it can be had.
@@ -190,6 +198,13 @@ impl<'a> Sight<'a> {
                     .inside(&content, rest, entry.access)
                     .map_or(Finding::Blind, Finding::Seen),
             };
+        }
+        if entry.place == Place::Project
+            && let Some(elsewhere) = self.territory.elsewhere()
+            && elsewhere.output(directory_of(entry)).is_some()
+        {
+            elsewhere.ask();
+            return Finding::Blind;
         }
         let known = self
             .known

@@ -2,10 +2,13 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use jalon_conf::pipeline::{ArtifactId, Shape};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::elsewhere::{Elsewhere, Paths};
+use super::relative::{parents, trimmed};
 use crate::graph::Graph;
 
 /// All outputs of a pipeline by where they lie.
@@ -14,30 +17,75 @@ pub struct Territory {
     outputs: FxHashMap<Vec<u8>, ArtifactId>,
     /// Directories that hold an output, at any depth: they come and go with runs.
     above: FxHashSet<Vec<u8>>,
+    /// Those of nodes that are no part of the graph.
+    elsewhere: Option<Arc<Elsewhere>>,
+}
+
+/// Whose an output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// A node's of the graph.
+    Here(ArtifactId),
+    /// One's that is no part of it; its number there.
+    Elsewhere(u32),
+}
+
+/// Where the outputs of a graph lie.
+fn places(graph: &Graph) -> impl Iterator<Item = (&[u8], ArtifactId)> {
+    let artifacts = graph
+        .pipeline()
+        .artifacts
+        .iter()
+        .zip(0..)
+        .map(|(artifact, at)| (artifact, ArtifactId(at)));
+    artifacts
+        .filter(|(artifact, _)| artifact.producer.is_some() && artifact.shape != Shape::Glob)
+        .flat_map(|(artifact, id)| {
+            let paths = [Some(&artifact.path), artifact.versions.as_ref()];
+            paths
+                .into_iter()
+                .flatten()
+                .map(move |path| (trimmed(path.as_bytes()), id))
+        })
+}
+
+/// The paths of a graph's outputs, for whoever runs a part of it.
+pub fn paths(graph: &Graph) -> Option<Paths> {
+    Paths::new(places(graph).map(|(path, id)| (path, id.0)).collect())
 }
 
 impl Territory {
     /// Of a graph.
     pub fn new(graph: &Graph) -> Territory {
         let mut territory = Territory::default();
-        for (at, artifact) in graph.pipeline().artifacts.iter().enumerate() {
-            if artifact.producer.is_none() || artifact.shape == Shape::Glob {
-                continue;
-            }
-            let paths = [Some(&artifact.path), artifact.versions.as_ref()];
-            for path in paths.into_iter().flatten() {
-                let path = trimmed(path.as_bytes());
-                territory
-                    .outputs
-                    .insert(path.to_vec(), ArtifactId(at as u32));
-                for parent in parents(path) {
-                    if !territory.above.insert(parent.to_vec()) {
-                        break;
-                    }
+        for (path, id) in places(graph) {
+            territory.outputs.insert(path.to_vec(), id);
+            for parent in parents(path) {
+                if !territory.above.insert(parent.to_vec()) {
+                    break;
                 }
             }
         }
         territory
+    }
+
+    /// The same, with what lies elsewhere.
+    #[must_use]
+    pub fn beside(self, elsewhere: Option<Arc<Elsewhere>>) -> Territory {
+        Territory { elsewhere, ..self }
+    }
+
+    /// Whose the output is that a path is or lies in.
+    pub fn owner(&self, path: &[u8]) -> Option<Owner> {
+        match self.output(path) {
+            Some((id, _)) => Some(Owner::Here(id)),
+            None => self.elsewhere.as_ref()?.output(path).map(Owner::Elsewhere),
+        }
+    }
+
+    /// What lies elsewhere, if there is any.
+    pub fn elsewhere(&self) -> Option<&Elsewhere> {
+        self.elsewhere.as_deref()
     }
 
     /// The output that a path is or lies in, and the rest of the path below it.
@@ -55,32 +103,19 @@ impl Territory {
     /// Whether an absolute path is an output of a project, or lies in one.
     pub fn is_output(&self, root: &Path, path: &Path) -> bool {
         let below = path.strip_prefix(root);
-        below.is_ok_and(|path| self.output(path.as_os_str().as_bytes()).is_some())
+        below.is_ok_and(|path| self.owner(path.as_os_str().as_bytes()).is_some())
     }
 
     /// Whether an output lies somewhere below a path.
     pub fn is_above(&self, path: &[u8]) -> bool {
         self.above.contains(trimmed(path))
+            || self
+                .elsewhere()
+                .is_some_and(|elsewhere| elsewhere.is_above(path))
     }
 
     /// Whether a path exists, or may, because runs make it: an output, or a directory above one.
     pub fn is_made(&self, path: &[u8]) -> bool {
-        let path = trimmed(path);
-        self.above.contains(path) || self.output(path).is_some()
+        self.is_above(path) || self.owner(path).is_some()
     }
-}
-
-/// A path without a closing slash.
-pub fn trimmed(path: &[u8]) -> &[u8] {
-    path.strip_suffix(b"/").unwrap_or(path)
-}
-
-/// The directories above a relative path, nearest first, without the root.
-pub fn parents(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = path;
-    std::iter::from_fn(move || {
-        let end = rest.iter().rposition(|&byte| byte == b'/')?;
-        rest = &rest[..end];
-        Some(rest)
-    })
 }

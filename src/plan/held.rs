@@ -49,6 +49,16 @@ pub struct Before<'a> {
     pub chain: u32,
 }
 
+/// Traces that one has to go through, one by way of the other, to be told of a node.
+const CHAIN: u32 = 16;
+
+impl Before<'_> {
+    /// Whether a trace may refer to the one of that run.
+    pub fn may_be_referred_to(&self) -> bool {
+        self.chain < CHAIN
+    }
+}
+
 /// What judging all nodes came to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
@@ -105,6 +115,21 @@ impl Ledger {
                 .collect(),
             sources: inputs.sources.to_vec(),
         }
+    }
+
+    /// Of what judging each node came to, and of the sources; each by its number.
+    pub fn of_parts(nodes: Vec<Option<Held>>, sources: Vec<Option<Content>>) -> Ledger {
+        Ledger { nodes, sources }
+    }
+
+    /// By node: what judging it came to.
+    pub fn nodes(&self) -> &[Option<Held>] {
+        &self.nodes
+    }
+
+    /// By artifact: the sources.
+    pub fn sources(&self) -> &[Option<Content>] {
+        &self.sources
     }
 
     /// By node: what still stands.

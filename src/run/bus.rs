@@ -6,6 +6,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::event::{Body, Event, Hit, Notice, Reused, SCHEMA, Sink};
 use crate::worker::text::Decoder;
 
+/// What an earlier trace tells of nodes.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Of all that are held or no part of the graph, for those to whom that is enough.
+    pub reused: Option<Reused>,
+    /// Of those that are no part of the graph, for all others.
+    pub beside: Option<Reused>,
+}
+
 /// The event stream of a run.
 pub struct Bus {
     run: String,
@@ -49,14 +58,19 @@ impl Bus {
     }
 
     /// Tells of hits; those for whom that is enough hear only which earlier run tells of them.
-    pub fn reuse(&self, reused: Option<Reused>, hits: impl Iterator<Item = Hit>) {
+    pub fn reuse(&self, known: Known, hits: impl Iterator<Item = Hit>) {
         let mut state = self.lock();
         let state = &mut *state;
-        let refers = reused.is_some();
-        if let Some(reused) = reused {
+        let refers = known.reused.is_some();
+        for (reused, brief) in [(known.reused, true), (known.beside, false)] {
+            let Some(reused) = reused else { continue };
+            if !brief {
+                state.seq += reused.nodes;
+            }
             let event = self.event(state.seq, Body::RunReused(reused));
-            let brief = state.sinks.iter_mut().filter(|sink| sink.refers());
-            brief.for_each(|sink| sink.take(&event));
+            let sinks = state.sinks.iter_mut();
+            let sinks = sinks.filter(|sink| sink.refers() == brief);
+            sinks.for_each(|sink| sink.take(&event));
         }
         for hit in hits {
             let event = self.event(state.seq, Body::NodeHit(hit));

@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 use jalon_conf::pipeline::{ArtifactId, Command, NodeId};
 use jalon_store::content::Content;
 use jalon_store::error::ReadError;
+use jalon_store::outcome::Traced;
 
 use super::attempt::{Done, Job, Shop};
+use super::bus::Known;
 use super::carry::Carriers;
 use super::far::Progress;
 use super::resources::Pools;
 use super::{Message, Options};
-use crate::event::{self, Body, Problem, Reused};
+use crate::event::{self, Body, Problem};
 use crate::graph::Graph;
 use crate::history::History;
 use crate::judge::Judged;
@@ -38,6 +40,7 @@ pub struct Drive<'r, 's> {
     failed: bool,
     error: Option<Problem>,
     interrupted: bool,
+    roamed: bool,
     /// Hits whose bytes are asked for, on their way.
     pub(super) carriers: Option<Carriers>,
     progress: Option<Progress<'r>>,
@@ -61,6 +64,8 @@ pub struct Ended {
     pub interrupted: bool,
     /// The first failure.
     pub error: Option<Problem>,
+    /// Something ran of which not all is known that it did.
+    pub roamed: bool,
 }
 
 /// So many nodes at once may do nothing but save what others gave, besides those that compute.
@@ -108,6 +113,7 @@ impl<'r, 's> Drive<'r, 's> {
             failed: false,
             error: None,
             interrupted: false,
+            roamed: false,
             carriers: shop.remotes.map(|_| Carriers::new()),
             progress: shop.remotes.map(|remotes| Progress::new(remotes, shop.bus)),
         }
@@ -117,20 +123,20 @@ impl<'r, 's> Drive<'r, 's> {
         self.inputs.graph
     }
 
-    /// Until nothing is left to do. What is held is `reused` where an earlier trace tells of it.
+    /// Until nothing is left to do. Some is `known` from an earlier trace.
     ///
     /// # Errors
     /// The store cannot be read; what runs is ended first.
     pub fn go(
         mut self,
-        reused: Option<Reused>,
+        known: Known,
         sender: Sender<Message>,
         receiver: &Receiver<Message>,
     ) -> Result<Ended, ReadError> {
         let (jobs, queue) = channel::<Job>();
         let queue = Arc::new(Mutex::new(queue));
         let mut broken = None;
-        self.tell_held(reused);
+        self.tell_held(known);
         std::thread::scope(|scope| {
             let mut workers = 0;
             let jobs = jobs;
@@ -418,6 +424,14 @@ impl<'r, 's> Drive<'r, 's> {
         let graph = self.graph();
         self.pools.give(&graph.node(node).resources);
         self.running.remove(&node);
+        self.roamed |= match &done {
+            Done::Ran(ran) => {
+                let traced = ran.record.attestation.traced;
+                ran.attempts > 1 || !ran.recorded || traced != Traced::Full
+            }
+            Done::Failed(_) | Done::Cancelled => true,
+            Done::Taken(..) | Done::Missing(_) => false,
+        };
         match done {
             Done::Ran(ran) => self.ran(node, &ran),
             Done::Taken(record, undeclared) => {
@@ -528,6 +542,7 @@ impl<'r, 's> Drive<'r, 's> {
             failed: self.failed,
             interrupted: self.interrupted,
             error: self.error.take(),
+            roamed: self.roamed,
         }
     }
 }

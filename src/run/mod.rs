@@ -18,6 +18,7 @@ mod finish;
 mod hooks;
 mod observed;
 mod preflight;
+pub mod remainder;
 mod render;
 mod repeat;
 mod repeats;
@@ -37,14 +38,15 @@ use jalon_store::LocalStore;
 use jalon_store::error::ReadError;
 
 use self::attempt::{Done, Shop};
-use self::bus::Bus;
+use self::bus::{Bus, Known};
+use self::remainder::Remainder;
 use self::rest::{Basis, Rest};
 use crate::action::Ambient;
 use crate::event::{Body, Finished, Planned, Problem, Sink, Started, Status};
-use crate::graph::Selection;
+use crate::graph::{Graph, Selection};
 use crate::history::History;
 use crate::judge::{self, Judge, Unobserved};
-use crate::observe::Sight;
+use crate::observe::{Elsewhere, Sight};
 use crate::plan::held::Before;
 use crate::plan::{self, Plan};
 use crate::project::{Machine, Project};
@@ -112,10 +114,19 @@ pub struct Setting<'a> {
     pub repeats: Option<&'a Repeats>,
     /// What an earlier run left at rest, where nothing has changed since but what nodes declare to read.
     pub before: Option<Before<'a>>,
+    /// The nodes that are not in the project's graph, if it is a part of a pipeline. Only with what is known from
+    /// [`Setting::before`], and without remotes.
+    pub remainder: Option<&'a Remainder>,
     /// Who hears of every look at the project's files.
     pub witnesses: &'a Witnesses,
     /// What the store's records were before it was opened, if that is known.
     pub store_state: Option<[u8; 32]>,
+}
+
+impl Setting<'_> {
+    fn elsewhere(&self) -> Option<Arc<Elsewhere>> {
+        self.remainder.map(|remainder| remainder.elsewhere.clone())
+    }
 }
 
 /// What came of a run.
@@ -127,6 +138,8 @@ pub struct Ended {
     pub rest: Option<Rest>,
     /// Nodes that were not judged again, see [`plan::held`].
     pub held: usize,
+    /// Something ran of which not all is known that it did: it may have changed what it has nothing to do with.
+    pub roamed: bool,
 }
 
 /// Why there was no run.
@@ -140,6 +153,8 @@ pub enum RunError {
     OutOfReach(Vec<(NodeId, ArtifactId)>),
     /// `--locked`, and these would run.
     Locked(Vec<NodeId>),
+    /// A part of a pipeline needs more than that.
+    Whole,
     /// Secrets or programs that nodes about to run need.
     Unequipped(Vec<preflight::Lack>),
     /// The store cannot be read.
@@ -158,6 +173,7 @@ impl fmt::Display for RunError {
             }
             RunError::Beyond(all) => write!(f, "nodes beyond what this machine has: {}", all.len()),
             RunError::OutOfReach(all) => write!(f, "inputs that nobody has: {}", all.len()),
+            RunError::Whole => f.write_str("the pipeline has to be run whole"),
             RunError::Locked(all) => write!(f, "--locked, and nodes that would run: {}", all.len()),
             RunError::Unequipped(all) => {
                 write!(f, "secrets or programs that are missing: {}", all.len())
@@ -266,7 +282,8 @@ impl Run {
             return Err(RunError::Beyond(beyond));
         }
         let sight = Sight::new(graph, setting.machine, setting.workspace, setting.store)
-            .reaching(setting.remotes);
+            .reaching(setting.remotes)
+            .beside(setting.elsewhere());
         let selected = &options.selection.selected;
         let observations = judge::observe(graph, selected, &sight, setting.ambient.clone())
             .map_err(RunError::Unobserved)?;
@@ -275,6 +292,14 @@ impl Run {
         let inputs = plan::Inputs::new(judge, &options.selection, &options.forced, &history)
             .with(setting.before.map(|before| before.ledger));
         let plan = plan::plan(&inputs)?;
+        let reused = setting
+            .before
+            .and_then(|before| tell::referring(&before, setting.remainder, selected, graph, &plan));
+        if let Some(remainder) = setting.remainder {
+            remainder.suffices(&observations)?;
+            // Nobody here could tell of each.
+            reused.as_ref().ok_or(RunError::Whole)?;
+        }
         let missed = plan::out_of_reach(graph, &plan);
         if !missed.is_empty() {
             return Err(RunError::OutOfReach(missed));
@@ -292,7 +317,8 @@ impl Run {
         if !lacks.is_empty() {
             return Err(RunError::Unequipped(lacks));
         }
-        let tally = Tally::new(graph);
+        let counts = setting.remainder.map(|it| (it.counts(), it.saved_seconds));
+        let tally = Tally::new(graph).beside(counts.unwrap_or_default());
         let (told, finally) = match setting.repeats {
             None => (
                 graph.pipeline().hooks.as_slice(),
@@ -338,7 +364,7 @@ impl Run {
             cancel: &self.control.cancel,
             executor: setting.executor,
             lifeline,
-            mask: preflight::mask(project, setting.machine),
+            mask: preflight::mask(project, setting.machine, setting.remainder),
             repeats: setting.repeats,
             paths: graph
                 .pipeline()
@@ -354,7 +380,8 @@ impl Run {
             !matches!(node.command, Command::Task(_))
                 && node.pass_env.iter().any(|name| name == "*")
         };
-        if busy && graph.pipeline().nodes.iter().any(sees_all) {
+        let nodes = &graph.pipeline().nodes;
+        if busy && (nodes.iter().any(sees_all) || setting.remainder.is_some_and(|it| it.sees_all)) {
             let text = "stages see the whole environment, but of it only what every node sees counts (LANG, TZ, PYTHONPATH and the like): another variable is not seen to change";
             bus.notice("environment", text);
         }
@@ -364,9 +391,6 @@ impl Run {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone();
-        let reused = setting
-            .before
-            .and_then(|before| tell::referring(&before, selected, graph, &plan));
         let chain = match (&reused, setting.before) {
             (Some(_), Some(before)) => before.chain + 1,
             _ => 0,
@@ -375,12 +399,16 @@ impl Run {
         let mut error = vetoed;
         let mut interrupted = false;
         let mut at_rest = false;
+        let mut roamed = false;
         if !failed {
             let work = drive::Drive::new(&shop, &inputs, &plan, options, &history);
-            let ended = work.go(reused, sender, &self.receiver)?;
+            let beside = setting.remainder.zip(setting.before);
+            let beside = beside.map(|(it, before)| it.told(before.run, names(graph)));
+            let ended = work.go(Known { reused, beside }, sender, &self.receiver)?;
             interrupted = ended.interrupted;
             failed = ended.failed;
             error = ended.error.clone();
+            roamed = ended.roamed;
             let settled = finish::Settled {
                 states: &ended.states,
                 contents: &ended.contents,
@@ -456,7 +484,7 @@ impl Run {
             // What it said besides, the next one may have to say too.
             let lasts = summary.notices.iter().all(|one| one.code == plan::SILENT);
             let state = setting.store_state.filter(|_| lasts);
-            state.and_then(|state| rest::of(&inputs, planned, &plan, state))
+            state.and_then(|state| rest::of(&inputs, setting.remainder, planned, &plan, state))
         } else if held > 0 || basis.is_some() || rest::is_worth_rehearsing(elapsed, planning) {
             // Whether the store can be read is the next run's affair.
             let rest = rest::rehearse(setting, options, &summary, &plan, basis);
@@ -467,7 +495,8 @@ impl Run {
         Ok(Ended {
             summary,
             rest: rest.map(|rest| Rest { chain, ..rest }),
-            held,
+            held: held + setting.remainder.map_or(0, |it| it.nodes as usize),
+            roamed,
         })
     }
 }
@@ -510,7 +539,7 @@ fn planned(
                 .map_or(0.0, |earlier| earlier.seconds);
         }
     }
-    Planned {
+    let planned = Planned {
         project: setting.project.name.clone(),
         env: graph.pipeline().env.clone(),
         targets: options.targets.clone(),
@@ -524,5 +553,14 @@ fn planned(
         run: plan.count(Verdict::Run),
         maybe: plan.count(Verdict::Maybe),
         expected,
+    };
+    match setting.remainder {
+        Some(remainder) => remainder.add_to(planned),
+        None => planned,
     }
+}
+
+fn names(graph: &Graph) -> Vec<String> {
+    let nodes = graph.pipeline().nodes.iter();
+    nodes.map(|node| node.name.to_string()).collect()
 }

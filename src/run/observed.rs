@@ -12,7 +12,7 @@ use jalon_store::error::ReadError;
 
 use super::attempt::{Job, Shop};
 use super::failure::Failure;
-use crate::observe::{self, Finding, Folded};
+use crate::observe::{self, Finding, Folded, Owner};
 use crate::worker::environment::Variables;
 use crate::worker::observed::{Extent, Observed};
 use crate::worker::private::ride;
@@ -202,17 +202,24 @@ impl Shop<'_> {
     }
 
     fn trespass(&self, node: &Node, trespass: &observe::Trespass) -> Box<Failure> {
-        let artifact = self.graph().artifact(trespass.artifact);
-        let producer = artifact
-            .producer
-            .map_or_else(String::new, |id| self.graph().node(id).name.to_string());
+        let sight = self.judge.sight();
+        let (artifact, producer) = match (trespass.owner, sight.territory.elsewhere()) {
+            (Owner::Here(id), _) => {
+                let artifact = self.graph().artifact(id);
+                let producer = artifact.producer.map(|id| self.graph().node(id));
+                let producer = producer.map_or_else(String::new, |node| node.name.to_string());
+                (artifact.name.to_string(), producer)
+            }
+            (Owner::Elsewhere(output), Some(elsewhere)) => elsewhere.names(output),
+            (Owner::Elsewhere(_), None) => Default::default(),
+        };
         let message = format!(
             "{} used {}, an output of {producer}, without declaring it: whether it was there was luck",
             node.name, trespass.path
         );
         let help = format!(
             "add \"{}\" to `in` of {}, or after = [\"{}\"] where only the order counts",
-            artifact.name,
+            artifact,
             node.name.base,
             producer.split('[').next().unwrap_or_default()
         );

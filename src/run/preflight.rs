@@ -10,6 +10,7 @@ use std::path::Path;
 use jalon_conf::diagnostic::Location;
 use jalon_conf::pipeline::{Command, Node, Piece};
 
+use super::remainder::Remainder;
 use crate::function::Interpreter;
 use crate::plan::Plan;
 use crate::project::{Machine, Project};
@@ -121,11 +122,12 @@ fn is_program(root: &Path, program: &str, path: Option<&OsStr>) -> bool {
 }
 
 /// Hides every secret that the pipeline names, whoever prints it.
-pub fn mask(project: &Project, machine: &Machine) -> Mask {
+pub fn mask(project: &Project, machine: &Machine, remainder: Option<&Remainder>) -> Mask {
     let pipeline = project.graph.pipeline();
     let nodes = pipeline.nodes.iter().flat_map(|node| &node.secrets);
     let finally = pipeline.finally.iter().flat_map(|finally| &finally.secrets);
     let mut names: Vec<&String> = nodes.chain(finally).map(|(name, _)| name).collect();
+    names.extend(remainder.iter().flat_map(|remainder| &remainder.secrets));
     names.sort();
     names.dedup();
     Mask::new(

@@ -12,6 +12,7 @@ use jalon_store::content::Content;
 use jalon_store::digest::ActionKey;
 use jalon_store::error::ReadError;
 
+use super::remainder::Remainder;
 use super::{Options, Setting, finish, hooks};
 use crate::event::{Counts, Notice, Planned};
 use crate::graph::Graph;
@@ -95,6 +96,7 @@ pub fn is_worth_rehearsing(run: Duration, planning: Duration) -> bool {
 /// What a run with this plan says, if the plan is that nothing runs.
 pub fn of(
     inputs: &plan::Inputs<'_>,
+    remainder: Option<&Remainder>,
     planned: Planned,
     plan: &Plan,
     store: [u8; 32],
@@ -116,14 +118,15 @@ pub fn of(
             }
         });
     let hit = plan.hits.len() as u64;
+    let beside = remainder.map_or(Counts::default(), Remainder::counts);
     Some(Rest {
         planned,
         counts: Counts {
-            hit,
-            not_needed: graph.len() as u64 - hit,
+            hit: hit + beside.hit,
+            not_needed: graph.len() as u64 - hit + beside.not_needed,
             ..Counts::default()
         },
-        saved_seconds: words::total(saved),
+        saved_seconds: words::total(saved.chain(remainder.map(|it| it.saved_seconds))),
         notices: plan::notices(graph, plan, inputs.store),
         hits: plan.hits.clone(),
         store,
@@ -153,7 +156,8 @@ pub fn rehearse(
     let selected = &options.selection.selected;
     // Eyes that have seen nothing yet, so that every look is taken again.
     let sight = Sight::new(graph, setting.machine, setting.workspace, setting.store)
-        .reaching(setting.remotes);
+        .reaching(setting.remotes)
+        .beside(setting.elsewhere());
     let observed = judge::observe(graph, selected, &sight, setting.ambient.clone());
     let Ok(observations) = observed else {
         return Ok(None);
@@ -167,6 +171,10 @@ pub fn rehearse(
             .or(ledger.as_ref()),
     );
     let plan = plan::plan(&inputs)?;
+    let suffices = |it: &Remainder| it.suffices(&observations).is_ok();
+    if !setting.remainder.is_none_or(suffices) {
+        return Ok(None);
+    }
     let planned = super::planned(setting, options, &plan, &history);
     // What was held by the same ledger then was told by it, and what it had made was found when that was handed on. Who
     // changed it since is found out by those looks, as whoever changes it later.
@@ -190,7 +198,8 @@ pub fn rehearse(
         // Some of it changed while nodes ran, and was looked at again: all is judged by what is there now.
         return rehearse(setting, options, summary, ran, None);
     }
-    Ok(rests.then(|| of(&inputs, planned, &plan, state)).flatten())
+    let rest = || of(&inputs, setting.remainder, planned, &plan, state);
+    Ok(rests.then(rest).flatten())
 }
 
 /// Whether the outcomes are those that the run told of.

@@ -7,8 +7,10 @@ use jalon_store::content::Content;
 use jalon_store::outcome::{ActionRecord, Traced};
 
 use super::attempt::Ran;
+use super::bus::Known;
 use super::drive::Drive;
 use super::failure::Failure;
+use super::remainder::Remainder;
 use crate::event::{self, Body, Made, Reused};
 use crate::graph::Graph;
 use crate::plan::Plan;
@@ -89,7 +91,7 @@ impl Drive<'_, '_> {
     }
 
     /// What need not be judged hits, and is told of like every other hit.
-    pub(super) fn tell_held(&mut self, reused: Option<Reused>) {
+    pub(super) fn tell_held(&mut self, known: Known) {
         let graph = self.graph();
         let order = graph.order().iter();
         let held =
@@ -103,7 +105,7 @@ impl Drive<'_, '_> {
             undeclared: held.undeclared.to_vec(),
             outputs: made(graph, node, held.outputs.iter()),
         });
-        self.shop.bus.reuse(reused, hits);
+        self.shop.bus.reuse(known, hits);
         let held: Vec<NodeId> = held.map(|(node, _)| node).collect();
         for node in held {
             self.group_ends(node, event::State::Succeeded);
@@ -162,17 +164,17 @@ impl Drive<'_, '_> {
     }
 }
 
-/// Traces that one has to go through, one by way of the other, to be told of a node.
-const CHAIN: u32 = 16;
-
-/// What a trace says in place of the nodes that are held: those that an earlier one tells of, if that is most of them.
+/// What a trace says in place of the nodes that are held: those that an earlier one tells of, if that is most of them, or
+/// nobody else could.
 pub fn referring(
     before: &Before<'_>,
+    remainder: Option<&Remainder>,
     selected: &[bool],
     graph: &Graph,
     plan: &Plan,
 ) -> Option<Reused> {
-    let (mut nodes, mut but) = (0, Vec::new());
+    let (mut nodes, saved) = remainder.map_or((0, 0.0), |it| (it.nodes, it.saved_seconds));
+    let mut but = Vec::new();
     for &node in graph.order() {
         let at = node.0 as usize;
         match &plan.held[at] {
@@ -181,11 +183,14 @@ pub fn referring(
             None => {}
         }
     }
-    (nodes >= but.len() as u64 && before.chain < CHAIN).then(|| Reused {
+    let held = plan.held.iter().flatten();
+    let is_most = remainder.is_some() || nodes >= but.len() as u64;
+    (is_most && before.may_be_referred_to()).then(|| Reused {
         of: before.run.to_owned(),
         nodes,
-        saved_seconds: words::total(plan.held.iter().flatten().map(Held::seconds)),
+        saved_seconds: words::total(held.map(Held::seconds).chain([saved])),
         but: Some(but),
+        beside: remainder.map_or(0, |it| it.nodes),
     })
 }
 

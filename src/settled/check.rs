@@ -35,8 +35,8 @@ pub enum Checked {
 pub struct Touched {
     /// What they are now, by the bytes of their paths (to hash a path is to take it apart).
     pub now: FxHashMap<Vec<u8>, Sight>,
-    /// Some have another content: files that were looked at as something declared, and as nothing else.
-    pub changed: bool,
+    /// Those with another content: files that were looked at as something declared, and as nothing else.
+    pub changed: Vec<PathBuf>,
 }
 
 /// What a witness finds.
@@ -203,8 +203,10 @@ fn touched(private: &Path, unknown: &[Look]) -> Option<Checked> {
         .collect();
     let mut touched = Touched::default();
     for (path, now, changed) in now? {
+        if changed {
+            touched.changed.push(path.clone());
+        }
         touched.now.insert(path.into_os_string().into_vec(), now);
-        touched.changed |= changed;
     }
     Some(Checked::Touched(touched))
 }
@@ -365,7 +367,7 @@ mod tests {
             let Some(Checked::Touched(touched)) = fresh(bytes, declared) else {
                 panic!("the bytes are the same, or only what is declared rests on them");
             };
-            assert_eq!(touched.changed, changes);
+            assert_eq!(touched.changed.len(), usize::from(changes));
             assert!(
                 matches!(touched.now.get(path.as_os_str().as_encoded_bytes()), Some(Sight::File { digest, .. }) if *digest == BlobDigest::of(b"x"))
             );

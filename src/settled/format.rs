@@ -102,7 +102,7 @@ pub struct Snapshot<'a> {
 pub struct Group<'a> {
     /// Relative to the project, or absolute; empty for the project.
     pub directory: &'a CStr,
-    witnesses: &'a [u8],
+    pub(super) witnesses: &'a [u8],
 }
 
 /// One witness, and the place of its bytes.
@@ -117,27 +117,44 @@ pub struct Witness<'a> {
 
 /// The bytes of a snapshot; nothing where something is not of a kind that can be written.
 pub fn write(kept: &Kept, question: &[u8; 32], root: &Path, looks: Vec<Look>) -> Option<Vec<u8>> {
-    let mut to = Vec::with_capacity(1024 + looks.len() * 128 + kept.nodes.len() * 32);
+    let mut nodes = Vec::with_capacity(kept.nodes.len() * 32);
+    for (name, rank) in &kept.nodes {
+        nodes.extend_from_slice(&rank.to_le_bytes());
+        lengthed(&mut nodes, name.as_bytes())?;
+    }
+    let mut to = Vec::with_capacity(1024 + looks.len() * 128 + nodes.len());
+    begin(&mut to, kept, question, &nodes)?;
+    groups(&mut to, root, looks)?;
+    end(&mut to);
+    Some(to)
+}
+
+/// All that comes before the witnesses.
+pub(super) fn begin(
+    to: &mut Vec<u8>,
+    kept: &Kept,
+    question: &[u8; 32],
+    nodes: &[u8],
+) -> Option<()> {
     to.extend_from_slice(MAGIC);
     to.extend_from_slice(&[0; 32]);
     to.extend_from_slice(question);
     to.extend_from_slice(&kept.records);
-    lengthed(&mut to, kept.store.as_os_str().as_bytes())?;
-    lengthed(&mut to, kept.run.as_bytes())?;
-    stat(&mut to, &kept.trace)?;
+    lengthed(to, kept.store.as_os_str().as_bytes())?;
+    lengthed(to, kept.run.as_bytes())?;
+    stat(to, &kept.trace)?;
     let reply = Reply {
         planned: kept.planned.clone(),
         counts: kept.counts,
         saved_seconds: kept.saved_seconds,
         notices: kept.notices.clone(),
     };
-    lengthed(&mut to, &serde_json::to_vec(&reply).ok()?)?;
-    let mut nodes = Vec::with_capacity(kept.nodes.len() * 32);
-    for (name, rank) in &kept.nodes {
-        nodes.extend_from_slice(&rank.to_le_bytes());
-        lengthed(&mut nodes, name.as_bytes())?;
-    }
-    lengthed(&mut to, &nodes)?;
+    lengthed(to, &serde_json::to_vec(&reply).ok()?)?;
+    lengthed(to, nodes)
+}
+
+/// Witnesses, by directory.
+pub(super) fn groups(to: &mut Vec<u8>, root: &Path, looks: Vec<Look>) -> Option<()> {
     let mut directories: BTreeMap<Vec<u8>, Vec<(Vec<u8>, Look)>> = BTreeMap::new();
     for look in looks {
         let (directory, name) = split(root, &look.path);
@@ -151,13 +168,17 @@ pub fn write(kept: &Kept, question: &[u8; 32], root: &Path, looks: Vec<Look>) ->
             for (name, look) in group {
                 witness(&mut bytes, name, &look.sight, look.declared)?;
             }
-            lengthed(&mut to, &directory)?;
-            lengthed(&mut to, &bytes)?;
+            lengthed(to, &directory)?;
+            lengthed(to, &bytes)?;
         }
     }
+    Some(())
+}
+
+/// Guards what was written.
+pub(super) fn end(to: &mut [u8]) {
     let check = check(&to[MAGIC.len() + 32..]);
     to[MAGIC.len()..MAGIC.len() + 32].copy_from_slice(&check);
-    Some(to)
 }
 
 /// What guards a file: a hash of its bytes.
@@ -168,7 +189,7 @@ pub(super) fn check(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// The directory and the name in it, each with a NUL at its end.
-fn split(root: &Path, path: &Path) -> (Vec<u8>, Vec<u8>) {
+pub(super) fn split(root: &Path, path: &Path) -> (Vec<u8>, Vec<u8>) {
     let path = path.strip_prefix(root).unwrap_or(path);
     let (directory, name) = match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => (parent.as_os_str(), name),
@@ -196,7 +217,7 @@ fn stat(to: &mut Vec<u8>, id: &StatId) -> Option<()> {
     Some(())
 }
 
-fn witness(to: &mut Vec<u8>, name: &[u8], sight: &Sight, declared: bool) -> Option<()> {
+pub(super) fn witness(to: &mut Vec<u8>, name: &[u8], sight: &Sight, declared: bool) -> Option<()> {
     let mut begin = |kind: u8| {
         to.push(kind);
         lengthed(to, name)
@@ -246,7 +267,15 @@ fn witness(to: &mut Vec<u8>, name: &[u8], sight: &Sight, declared: bool) -> Opti
 impl<'a> Snapshot<'a> {
     /// Reads a snapshot that answers this question; nothing where the bytes are not such a one.
     pub fn read(file: &'a [u8], question: &[u8; 32]) -> Option<Snapshot<'a>> {
-        let mut from = From::guarded(file, MAGIC, question)?;
+        Snapshot::parse(From::guarded(file, MAGIC, question)?)
+    }
+
+    /// Reads one again whose bytes are known to be right.
+    pub fn again(file: &'a [u8]) -> Option<Snapshot<'a>> {
+        Snapshot::parse(From(file.get(MAGIC.len() + 64..)?))
+    }
+
+    fn parse(mut from: From<'a>) -> Option<Snapshot<'a>> {
         let records = from.array()?;
         let store = PathBuf::from(OsStr::from_bytes(from.lengthed()?));
         let run = std::str::from_utf8(from.lengthed()?).ok()?.to_owned();
@@ -332,6 +361,14 @@ impl<'a> Group<'a> {
             }
             Some(witness)
         })
+    }
+
+    /// Witnesses of no matter which directory.
+    pub(super) fn bare(witnesses: &'a [u8]) -> Group<'a> {
+        Group {
+            directory: c"",
+            witnesses,
+        }
     }
 
     /// How many bytes its witnesses take.

@@ -33,26 +33,35 @@
 //!
 //! Knows paths, stats and events; nothing of how a pipeline is read or judged.
 
+mod amend;
 mod check;
+mod files;
 mod format;
+mod part;
+mod reach;
 mod reply;
 mod standing;
+mod table;
 
 use std::cell::LazyCell;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jalon_store::canonical::Encoder;
 use jalon_store::digest::{BlobDigest, Hasher, context};
 use jalon_store::index::{Sight, StatId};
 use jalon_store::{Glance, LocalStore};
 
+use self::amend::amend;
 use self::check::{Checked, Touched};
 use self::format::{Kept, Snapshot};
+use self::reach::Reach;
+use self::standing::SheetRows;
 use crate::frontend::{self, Source};
-use crate::graph::Graph;
+use crate::graph::{Graph, Selection};
 use crate::observe::Territory;
 use crate::plan::held::{Before, Ledger};
 use crate::project::{Machine, Project};
@@ -62,6 +71,8 @@ use crate::witness::{Look, Witnesses};
 use crate::worker::environment::{self, PLACES};
 use crate::workspace::PRIVATE_DIRECTORY;
 
+pub use self::files::Files;
+pub use self::part::Part;
 pub use self::reply::{Answer, Listeners, Occasion};
 
 /// Files that are kept of a project, three a question; of more questions, the oldest ones are forgotten.
@@ -205,8 +216,75 @@ pub enum Known {
     Nothing,
 }
 
-/// What still stands of what an earlier run left at rest.
+/// What still stands of what an earlier run left at rest, as it was kept.
 pub struct Standing {
+    snapshot: Arc<Vec<u8>>,
+    ledger: Vec<u8>,
+    /// Of a project as it was read then, if that was kept.
+    pipeline: Option<Arc<Vec<u8>>>,
+    touched: Touched,
+    /// Keeps collections from what it names.
+    _lease: Glance,
+}
+
+impl Standing {
+    /// The part of the project that the change reaches; nothing where that has to do with more than what others gave.
+    pub fn part(&self, asked: &Asked) -> Option<(Project, Part)> {
+        let snapshot = Snapshot::again(&self.snapshot)?;
+        let entry = standing::ledger_again(&self.ledger)?;
+        let pipeline = self.pipeline.as_ref()?;
+        Part::of(asked, &snapshot, entry, pipeline, &self.touched.changed)
+    }
+
+    /// All of it; nothing where it cannot be read.
+    pub fn whole(&self, asked: &Asked) -> Option<Whole> {
+        let snapshot = Snapshot::again(&self.snapshot)?;
+        let entry = standing::ledger_again(&self.ledger)?;
+        let pipeline = self.pipeline.as_ref();
+        Some(Whole {
+            ledger: entry.sheet.ledger()?,
+            run: (entry.run, entry.chain),
+            looks: looks_now(asked, &snapshot, &self.touched)?,
+            project: pipeline.and_then(|pipeline| read_again(asked, pipeline)),
+            pipeline: entry.pipeline,
+        })
+    }
+
+    /// Outputs that are not the part's and are not what they were any more; none where that cannot be told.
+    pub fn changed_elsewhere(&self, asked: &Asked, part: &Part) -> Vec<PathBuf> {
+        let is_elsewhere = |look: &Look| {
+            let path = look.path.strip_prefix(&asked.root).ok();
+            let owner = path.and_then(|path| part.output_elsewhere(bytes(path)));
+            owner.is_some()
+        };
+        let find = || {
+            let snapshot = Snapshot::again(&self.snapshot)?;
+            let mut looks = snapshot.looks(&asked.root)?;
+            looks.retain(is_elsewhere);
+            let mut kept = snapshot.kept()?;
+            kept.nodes.clear();
+            let holds = |looks: Vec<Look>| {
+                let bytes = format::write(&kept, &asked.digest, &asked.root, looks)?;
+                let snapshot = Snapshot::again(&bytes)?;
+                check::check(&asked.root, &asked.private(), &snapshot)
+            };
+            if holds(looks.clone()).is_some() {
+                return None;
+            }
+            looks.retain(|look| holds(vec![look.clone()]).is_none());
+            Some(looks.into_iter().map(|look| look.path).collect())
+        };
+        find().unwrap_or_default()
+    }
+
+    /// What is known of the bytes of files that were looked at.
+    pub fn files(&self, asked: &Asked) -> Files {
+        Files::new(&asked.root, &self.snapshot, &self.touched)
+    }
+}
+
+/// The same, read.
+pub struct Whole {
     /// What judging came to then.
     pub ledger: Ledger,
     /// The run that it is of, and how many traces that one's refers to.
@@ -217,11 +295,9 @@ pub struct Standing {
     pub project: Option<Project>,
     /// The digest of what was kept of it.
     pipeline: [u8; 32],
-    /// Keeps collections from what it names.
-    _lease: Glance,
 }
 
-impl Standing {
+impl Whole {
     /// What a run is handed of it.
     pub fn before(&self) -> Before<'_> {
         Before {
@@ -270,19 +346,26 @@ fn look_up(asked: &Asked) -> Option<Known> {
     if !same {
         return None;
     }
-    let touched = match check::check(&asked.root, &asked.private(), &snapshot)? {
+    let mut touched = match check::check(&asked.root, &asked.private(), &snapshot)? {
         Checked::Same => Touched::default(),
         Checked::Touched(touched) => touched,
     };
-    if touched.changed {
+    if !touched.changed.is_empty() {
         let ledger = fs::read(ledger_of(&place)).ok()?;
         let entry = standing::read_ledger(&ledger, &asked.digest)?;
-        return (entry.run == snapshot.run).then_some(Known::Most(Box::new(Standing {
-            run: (entry.run, entry.chain),
-            ledger: entry.ledger,
-            project: read_again(asked, &entry.pipeline),
-            pipeline: entry.pipeline,
-            looks: looks_now(asked, &snapshot, &touched)?,
+        if entry.run != snapshot.run {
+            return None;
+        }
+        // Reading looked at nothing that has changed.
+        let pipeline = fs::read(pipeline_of(&place)).ok();
+        let pipeline = pipeline.filter(|file| standing::is_pipeline(file, &entry.pipeline));
+        drop((entry, snapshot));
+        touched.changed.sort();
+        return Some(Known::Most(Box::new(Standing {
+            snapshot: Arc::new(file),
+            ledger,
+            pipeline: pipeline.map(Arc::new),
+            touched,
             _lease: glance,
         })));
     }
@@ -308,15 +391,14 @@ fn looks_now(asked: &Asked, snapshot: &Snapshot<'_>, touched: &Touched) -> Optio
     Some(looks)
 }
 
-/// The project as it was read: nothing that reading looked at has changed.
-fn read_again(asked: &Asked, digest: &[u8; 32]) -> Option<Project> {
-    let file = fs::read(pipeline_of(&asked.place())).ok()?;
-    let (name, pipeline) = standing::read_pipeline(&file, digest)?;
+/// The project as it was read.
+fn read_again(asked: &Asked, pipeline: &[u8]) -> Option<Project> {
+    let outline = standing::outline(pipeline)?;
     Some(Project {
         root: asked.root.clone(),
         definition: asked.definition.clone(),
-        name,
-        graph: Graph::new(pipeline).ok()?,
+        name: outline.name.to_owned(),
+        graph: Graph::new(outline.pipeline()?).ok()?,
         loader: None,
         warnings: Vec::new(),
     })
@@ -330,22 +412,87 @@ fn ledger_of(place: &Path) -> PathBuf {
     place.with_extension("nodes")
 }
 
+/// A run that left everything at rest.
+pub struct Rested<'a> {
+    /// Its id.
+    pub run: &'a str,
+    /// What it came to.
+    pub rest: &'a Rest,
+    /// What was made.
+    pub selection: &'a Selection,
+    /// Whose bytes were laid out.
+    pub materialise: Materialise,
+    /// The store.
+    pub store: &'a LocalStore,
+    /// What it looked at.
+    pub witnesses: &'a Witnesses,
+}
+
+impl Rested<'_> {
+    fn kept(&self, nodes: Vec<(String, u32)>) -> Option<Kept> {
+        let rest = self.rest;
+        Some(Kept {
+            store: self.store.path().to_owned(),
+            records: rest.store,
+            run: self.run.to_owned(),
+            trace: self.store.trace_id(self.run)?,
+            planned: rest.planned.clone(),
+            counts: rest.counts,
+            saved_seconds: rest.saved_seconds,
+            notices: rest.notices.clone(),
+            nodes,
+        })
+    }
+}
+
+/// Keeps what a run of a part came to, beside what stood before of the others. As [`keep`].
+pub fn keep_part(
+    asked: &Asked,
+    rested: &Rested<'_>,
+    project: &Project,
+    standing: &Standing,
+    part: &Part,
+) -> bool {
+    let territory = Territory::new(&project.graph);
+    let territory = territory.beside(Some(part.remainder.elsewhere.clone()));
+    let is_output = |look: &Look| territory.is_output(&asked.root, &look.path);
+    let kept = || {
+        let snapshot = Snapshot::again(&standing.snapshot)?;
+        let entry = standing::ledger_again(&standing.ledger)?;
+        let rows = part.rows(&entry, rested.rest)?;
+        let run = (rested.run, rested.rest.chain);
+        let ledger = standing::write_ledger(&rows, run, &asked.digest, Some(&entry.pipeline))?;
+        let mut looks = rested.witnesses.all()?;
+        for look in &mut looks {
+            // A source of the part may be none of the whole.
+            look.declared &= !is_output(look);
+        }
+        let may = |look: &Look| look.declared || is_output(look);
+        let kept = rested.kept(Vec::new())?;
+        let touched = &standing.touched.now;
+        let snapshot = amend(
+            &snapshot,
+            &kept,
+            &asked.digest,
+            &asked.root,
+            touched,
+            looks,
+            may,
+        )?;
+        Some((ledger, snapshot))
+    };
+    put(asked, kept())
+}
+
 /// Keeps what a run came to that left everything at rest. Only the holder of the workspace's lock may. Nothing
 /// is kept, and nothing said, where that is not possible: it costs the next run its time. What stood `before` and was
 /// gone by in the run stands on. Whether it is kept.
-pub fn keep(
-    asked: &Asked,
-    rest: &Rest,
-    run: &str,
-    project: &Project,
-    store: &LocalStore,
-    witnesses: &Witnesses,
-    before: Option<Standing>,
-) -> bool {
+pub fn keep(asked: &Asked, rested: &Rested<'_>, project: &Project, before: Option<Whole>) -> bool {
     let place = asked.place();
+    let (rest, witnesses) = (rested.rest, rested.witnesses);
     let pipeline = match &before {
         Some(before) => Some(before.pipeline),
-        None => keep_pipeline(&place, project),
+        None => keep_pipeline(&place, project, rested),
     };
     let territory = LazyCell::new(|| Territory::new(&project.graph));
     let may = |look: &Look| look.declared || territory.is_output(&project.root, &look.path);
@@ -361,26 +508,19 @@ pub fn keep(
             ranks[node.0 as usize] = rank as u32;
         }
         let nodes = graph.pipeline().nodes.iter().zip(ranks);
-        let kept = Kept {
-            store: store.path().to_owned(),
-            records: rest.store,
-            run: run.to_owned(),
-            trace: store.trace_id(run)?,
-            planned: rest.planned.clone(),
-            counts: rest.counts,
-            saved_seconds: rest.saved_seconds,
-            notices: rest.notices.clone(),
-            nodes: nodes
-                .map(|(node, rank)| (node.name.to_string(), rank))
-                .collect(),
-        };
-        let pipeline = pipeline.as_ref();
-        let ledger =
-            standing::write_ledger(&rest.ledger, (run, rest.chain), &asked.digest, pipeline)?;
+        let nodes = nodes.map(|(node, rank)| (node.name.to_string(), rank));
+        let kept = rested.kept(nodes.collect())?;
+        let (rows, run) = (SheetRows::of(&rest.ledger)?, (rested.run, rest.chain));
+        let ledger = standing::write_ledger(&rows, run, &asked.digest, pipeline.as_ref())?;
         let snapshot = format::write(&kept, &asked.digest, &asked.root, witnesses.all()?)?;
         Some((ledger, snapshot))
     };
-    match kept() {
+    put(asked, kept())
+}
+
+fn put(asked: &Asked, kept: Option<(Vec<u8>, Vec<u8>)>) -> bool {
+    let place = asked.place();
+    match kept {
         Some((ledger, snapshot)) => {
             // Of two runs' halves nothing is believed.
             replace(&ledger_of(&place), &ledger) && replace(&place, &snapshot)
@@ -393,11 +533,12 @@ pub fn keep(
 }
 
 /// Keeps a project as it was read; nothing where reading it again would say more than that, or needs somebody.
-fn keep_pipeline(place: &Path, project: &Project) -> Option<[u8; 32]> {
+fn keep_pipeline(place: &Path, project: &Project, rested: &Rested<'_>) -> Option<[u8; 32]> {
     if !project.warnings.is_empty() || project.loader.is_some() {
         return None;
     }
-    let (bytes, digest) = standing::write_pipeline(&project.name, project.graph.pipeline())?;
+    let reach = Reach::of(&project.graph, rested.selection, rested.materialise)?;
+    let (bytes, digest) = standing::write_pipeline(&project.name, project.graph.pipeline(), reach)?;
     replace(&pipeline_of(place), &bytes);
     Some(digest)
 }

@@ -127,6 +127,7 @@ impl Answer {
             nodes: self.counts.hit,
             saved_seconds: self.saved_seconds,
             but: None,
+            beside: 0,
         });
         let event = occasion.event(seq, reused);
         brief.iter_mut().for_each(|sink| sink.take(&event));

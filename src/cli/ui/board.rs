@@ -47,6 +47,7 @@ impl Board {
                 });
             }
             Body::NodeRetrying { node, .. } => self.stopped(node),
+            Body::RunReused(reused) => self.done += reused.nodes,
             Body::NodeHit(hit) => self.ended(&hit.node),
             Body::NodeSucceeded(done) => self.ended(&done.node),
             Body::NodeFailed(failed) => self.ended(&failed.node),

@@ -32,6 +32,8 @@ pub struct Rows {
     columns: Option<usize>,
     reasons: HashMap<String, String>,
     hits: Vec<(String, f64)>,
+    /// Those of which no name is known: how many, and the seconds that they saved.
+    reused: (u64, f64),
     fetched: Vec<(String, f64)>,
     used: Option<RemoteUse>,
     failed: Option<String>,
@@ -48,6 +50,7 @@ impl Rows {
             columns: None,
             reasons: HashMap::new(),
             hits: Vec::new(),
+            reused: (0, 0.0),
             fetched: Vec::new(),
             used: None,
             failed: None,
@@ -82,7 +85,7 @@ impl Rows {
                 hits.push(told);
             }
             Body::RemoteUsed(used) => self.used = Some(used.clone()),
-            Body::RunReused(reused) => self.all_known("reused", reused.nodes, reused.saved_seconds),
+            Body::RunReused(reused) => self.reused = (reused.nodes, reused.saved_seconds),
             Body::NodeSucceeded(done) => self.succeeded(done),
             Body::NodeFailed(failed) => self.failure(failed),
             Body::NodeRetrying {
@@ -175,16 +178,17 @@ impl Rows {
     /// Reused nodes are told when something else is, or at the end.
     fn tell_hits(&mut self) {
         let hits = std::mem::take(&mut self.hits);
-        self.tell_known("reused", &hits);
+        let reused = std::mem::take(&mut self.reused);
+        self.tell_known("reused", &hits, reused);
         let fetched = std::mem::take(&mut self.fetched);
-        self.tell_known("remote", &fetched);
+        self.tell_known("remote", &fetched, (0, 0.0));
     }
 
-    fn tell_known(&mut self, word: &str, hits: &[(String, f64)]) {
-        if self.quiet || hits.is_empty() {
+    fn tell_known(&mut self, word: &str, hits: &[(String, f64)], (nodes, seconds): (u64, f64)) {
+        if self.quiet || (hits.is_empty() && nodes == 0) {
             return;
         }
-        if is_each_told(self.verbose, hits.len() as u64) {
+        if nodes == 0 && is_each_told(self.verbose, hits.len() as u64) {
             let word = self.style.good(word);
             for (node, saved) in hits {
                 let why = if *saved > 0.0 {
@@ -195,8 +199,8 @@ impl Rows {
                 self.row(&word, node, "", &why);
             }
         } else {
-            let saved = words::total(hits.iter().map(|(_, saved)| *saved));
-            self.all_known(word, hits.len() as u64, saved);
+            let saved = hits.iter().map(|(_, saved)| *saved).chain([seconds]);
+            self.all_known(word, hits.len() as u64 + nodes, words::total(saved));
         }
     }
 

@@ -3,18 +3,22 @@
 use std::io::IsTerminal;
 
 use jalon::event::{Notice, Sink, Status};
+use jalon::graph::Selection;
+use jalon::plan::held::Before;
 use jalon::report::summary::Summary;
 use jalon::run::{Ended, Materialise, Options, Run, RunError, Setting};
+use jalon::settled::{Asked, Part, Rested, Standing, Whole};
 use jalon::trace::{Lost, Trace};
 use jalon::workspace::ObserveError;
 use jalon::workspace::links::Outside;
+use jalon::workspace::lock::Lock;
 use jalon_conf::{Diagnostic, Severity};
 
 use super::super::args::{Common, MaterialiseArg, RunArgs};
 use super::super::exit::{self, Failure};
 use super::super::out;
 use super::super::record::Lines;
-use super::super::session::{self, Session};
+use super::super::session::{self, Known, Session};
 use super::super::{signals, ui};
 use super::settled::{self, Asking};
 
@@ -28,87 +32,212 @@ pub fn run(common: &Common, args: &RunArgs) -> Result<u8, Failure> {
     let asking = asked
         .as_ref()
         .map(|asked| settled::answer(common, args, asked, &id));
-    let (mut standing, lock) = match asking {
+    let (standing, mut lock) = match asking {
         Some(Asking::Answered(answered)) => return answered,
         Some(Asking::Make(known)) => known.unzip(),
         None => (None, None),
     };
-    let known = standing
-        .as_mut()
-        .and_then(|standing| standing.project.take());
-    // With a project that has to be loaded again the cache was opened for that.
-    let files = known
-        .is_some()
-        .then(|| standing.as_ref().map(|standing| standing.files()));
-    let session = Session::open_with(common, true, known, files.flatten())?;
-    let lock = match lock {
-        Some(lock) => lock,
-        None => session.lock(!args.no_wait, &session::about(&id))?,
+    let order = Order {
+        common,
+        args,
+        id: &id,
+        asked: asked.as_ref(),
+        standing: standing.as_deref(),
     };
-    // What Python is to be told of each node is not kept.
-    let standing = standing.filter(|_| session.project.loader.is_none());
-    let workspace = session.own_files(&lock)?;
-    let options = options(&session, args)?;
-    let remotes = session.remotes(common.offline, args.no_push.then_some(false))?;
-    let run = Run::new(id.clone()).map_err(|error| refused(&session, error))?;
-    let signals = signals::forward(run.control());
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    let lost = Lost::default();
-    sinks.push(Box::new(Trace::new(&session.store, &id, &lost)));
-    if let Some(path) = &args.events {
-        sinks.push(Box::new(Lines::append(path, &lost)?));
+    if let Some(code) = order.make_part(&mut lock)? {
+        return Ok(code);
     }
-    if !common.json {
-        sinks.push(ui::run_sink(common, std::io::stderr().is_terminal()));
-    }
-    let setting = Setting {
-        project: &session.project,
-        machine: &session.machine,
-        store: &session.store,
-        remotes: remotes.as_deref(),
-        workspace: &workspace,
-        ambient: session.ambient(),
-        executor: &jalon::worker::process::Processes,
-        lock: &lock,
-        repeats: None,
-        before: standing.as_ref().map(|standing| standing.before()),
-        witnesses: &session.witnesses,
-        store_state: session.store_state,
-    };
-    let Ended {
-        summary,
-        rest,
-        held,
-    } = run
-        .execute(&setting, &options, sinks)
-        .map_err(|error| refused(&session, error))?;
-    if common.verbose > 0 && held > 0 {
-        out::note(format!(
-            "note: nothing that {held} of the nodes rest on has changed, so they were not looked at again"
-        ));
-    }
-    if let Err(error) = session.store.tidy() {
-        out::note(format!("note: the store could not be tidied: {error}"));
-    }
-    let lost = lost.take();
-    let kept = match &asked {
-        Some(asked) if lost.is_empty() => {
-            let standing = standing.map(|standing| *standing);
-            settled::keep(asked, &session, &id, rest.as_ref(), standing)
+    order.make_whole(lock)
+}
+
+/// A run that has to be made.
+struct Order<'a> {
+    common: &'a Common,
+    args: &'a RunArgs,
+    id: &'a str,
+    asked: Option<&'a Asked>,
+    /// What an earlier run left at rest.
+    standing: Option<&'a Standing>,
+}
+
+/// What is kept of a run that came to rest, and of which project.
+enum Scope<'a> {
+    Part(&'a Part, &'a Standing),
+    Whole(Option<Whole>),
+}
+
+impl Scope<'_> {
+    fn before(&self) -> Option<Before<'_>> {
+        match self {
+            Scope::Part(part, _) => Some(part.before()),
+            Scope::Whole(whole) => whole.as_ref().map(Whole::before),
         }
-        _ => false,
-    };
-    // What was hashed is kept with that, too.
-    if !kept || session.cache.at_stake() > LIGHT {
-        session.cache.flush();
     }
-    let code = match summary.status {
-        Status::Succeeded => exit::DONE,
-        Status::Failed if is_of_remote(&summary) => exit::STORE,
-        Status::Failed => exit::FAILED,
-        Status::Interrupted => 128 + signals.last().unwrap_or(2) as u8,
-    };
-    finish(code, lost, common.json.then_some(summary))
+
+    fn part(&self) -> Option<&Part> {
+        match self {
+            Scope::Part(part, _) => Some(part),
+            Scope::Whole(_) => None,
+        }
+    }
+}
+
+impl Order<'_> {
+    /// Makes what a change reaches; nothing where the whole pipeline is needed for that.
+    fn make_part(&self, lock: &mut Option<Lock>) -> Result<Option<u8>, Failure> {
+        let (Some(asked), Some(standing)) = (self.asked, self.standing) else {
+            return Ok(None);
+        };
+        // Who wants to hear of each node is told of it by who knows it.
+        if self.common.json || self.args.events.is_some() {
+            return Ok(None);
+        }
+        let Some((project, part)) = standing.part(asked) else {
+            return Ok(None);
+        };
+        if ui::tells_each(self.common, part.remainder.nodes) {
+            return Ok(None);
+        }
+        let files = standing.files(asked);
+        let files = Known::Asked(Box::new(move |path| files.get(path)));
+        let session = Session::open_with(self.common, true, Some(project), Some(files))?;
+        let Some(held) = lock.take() else {
+            return Ok(None);
+        };
+        let scope = Scope::Part(&part, standing);
+        let made = self.make(&session, &held, scope);
+        *lock = Some(held);
+        made
+    }
+
+    /// Makes all of it.
+    fn make_whole(&self, lock: Option<Lock>) -> Result<u8, Failure> {
+        let whole = self.asked.zip(self.standing);
+        let mut whole = whole.and_then(|(asked, standing)| standing.whole(asked));
+        let known = whole.as_mut().and_then(|whole| whole.project.take());
+        // With a project that has to be loaded again the cache was opened for that.
+        let files = whole.as_ref().filter(|_| known.is_some());
+        let files = files.map(|whole| Known::All(whole.files()));
+        let session = Session::open_with(self.common, true, known, files)?;
+        let lock = match lock {
+            Some(lock) => lock,
+            None => session.lock(!self.args.no_wait, &session::about(self.id))?,
+        };
+        // What Python is to be told of each node is not kept.
+        let whole = whole.filter(|_| session.project.loader.is_none());
+        let made = self.make(&session, &lock, Scope::Whole(whole))?;
+        made.ok_or_else(|| refused(&session, RunError::Whole))
+    }
+
+    /// Makes it; nothing where it was only a part, and that does not do.
+    fn make(
+        &self,
+        session: &Session,
+        lock: &Lock,
+        scope: Scope<'_>,
+    ) -> Result<Option<u8>, Failure> {
+        let (common, args, id) = (self.common, self.args, self.id);
+        let workspace = session.own_files(lock)?;
+        let options = match scope.part() {
+            None => options(session, args, session.select(&args.targets)?)?,
+            Some(part) => options(session, args, part.selection.clone())?,
+        };
+        let remotes = session.remotes(common.offline, args.no_push.then_some(false))?;
+        if scope.part().is_some() && remotes.is_some() {
+            return Ok(None);
+        }
+        let run = Run::new(id.to_owned()).map_err(|error| refused(session, error))?;
+        let signals = signals::forward(run.control());
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        let lost = Lost::default();
+        sinks.push(Box::new(Trace::new(&session.store, id, &lost)));
+        if let Some(path) = &args.events {
+            sinks.push(Box::new(Lines::append(path, &lost)?));
+        }
+        if !common.json {
+            sinks.push(ui::run_sink(common, std::io::stderr().is_terminal()));
+        }
+        let setting = Setting {
+            project: &session.project,
+            machine: &session.machine,
+            store: &session.store,
+            remotes: remotes.as_deref(),
+            workspace: &workspace,
+            ambient: session.ambient_with(scope.part().is_some_and(|part| part.unseen)),
+            executor: &jalon::worker::process::Processes,
+            lock,
+            repeats: None,
+            before: scope.before(),
+            remainder: scope.part().map(|part| &part.remainder),
+            witnesses: &session.witnesses,
+            store_state: session.store_state,
+        };
+        let ended = match run.execute(&setting, &options, sinks) {
+            Err(RunError::Whole) => return Ok(None),
+            ended => ended.map_err(|error| refused(session, error))?,
+        };
+        if common.verbose > 0 && ended.held > 0 {
+            out::note(format!(
+                "note: nothing that {} of the nodes rest on has changed, so they were not looked at again",
+                ended.held
+            ));
+        }
+        if let Err(error) = session.store.tidy() {
+            out::note(format!("note: the store could not be tidied: {error}"));
+        }
+        let lost = lost.take();
+        let kept = lost.is_empty() && self.keep(session, &options, &ended, scope);
+        // What was hashed is kept with that, too.
+        if !kept || session.cache.at_stake() > LIGHT {
+            session.cache.flush();
+        }
+        let summary = ended.summary;
+        let code = match summary.status {
+            Status::Succeeded => exit::DONE,
+            Status::Failed if is_of_remote(&summary) => exit::STORE,
+            Status::Failed => exit::FAILED,
+            Status::Interrupted => 128 + signals.last().unwrap_or(2) as u8,
+        };
+        finish(code, lost, common.json.then_some(summary)).map(Some)
+    }
+
+    /// Keeps what a run came to, for the next time, or forgets what was kept of an earlier one. Whether it is kept.
+    fn keep(&self, session: &Session, options: &Options, ended: &Ended, scope: Scope<'_>) -> bool {
+        let Some(asked) = self.asked else {
+            return false;
+        };
+        if let (Scope::Part(part, standing), true) = (&scope, ended.roamed) {
+            let changed = standing.changed_elsewhere(asked, part);
+            if let Some(path) = changed.first() {
+                let path = path.strip_prefix(asked.root()).unwrap_or(path);
+                out::note(format!(
+                    "note: {}, which another node made, was changed meanwhile; run again to have it put right",
+                    path.display()
+                ));
+                jalon::settled::forget(asked);
+                return false;
+            }
+        }
+        let Some(rest) = &ended.rest else {
+            jalon::settled::forget(asked);
+            return false;
+        };
+        let rested = Rested {
+            run: self.id,
+            rest,
+            selection: &options.selection,
+            materialise: options.materialise,
+            store: &session.store,
+            witnesses: &session.witnesses,
+        };
+        let project = &session.project;
+        match scope {
+            Scope::Part(part, standing) => {
+                jalon::settled::keep_part(asked, &rested, project, standing, part)
+            }
+            Scope::Whole(whole) => jalon::settled::keep(asked, &rested, project, whole),
+        }
+    }
 }
 
 /// Whether nothing failed but a remote that was required.
@@ -145,9 +274,9 @@ pub fn finish(code: u8, lost: Vec<Notice>, reply: Option<Summary>) -> Result<u8,
     Ok(code)
 }
 
-fn options(session: &Session, args: &RunArgs) -> Result<Options, Failure> {
+fn options(session: &Session, args: &RunArgs, selection: Selection) -> Result<Options, Failure> {
     Ok(Options {
-        selection: session.select(&args.targets)?,
+        selection,
         targets: args.targets.clone(),
         forced: session.forced(&args.force)?,
         jobs: args.jobs.unwrap_or(session.machine.cpus),
@@ -275,6 +404,14 @@ pub fn refused(session: &Session, error: RunError) -> Failure {
                 problem(code, message, help, Some(&lack.at))
             });
             (exit::MISSING, each.collect())
+        }
+        RunError::Whole => {
+            let message =
+                "the part of the pipeline that changed cannot be run by itself".to_owned();
+            (
+                exit::STORE,
+                vec![problem("whole", message, "run again", None)],
+            )
         }
         RunError::Store(error) => return error.into(),
         RunError::Remote(message) => {

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use jalon::event::Sink;
 use jalon::frontend;
-use jalon::run::rest::Rest;
 use jalon::settled::{self, Answer, Asked, Known, Listeners, Occasion, Question, Standing};
 use jalon::trace::{Lost, Trace};
 use jalon::workspace::PRIVATE_DIRECTORY;
@@ -14,7 +13,7 @@ use jalon::workspace::lock::Lock;
 use super::super::args::{Common, RunArgs};
 use super::super::exit::{self, Failure};
 use super::super::record::Lines;
-use super::super::session::{self, Session};
+use super::super::session;
 use super::super::ui;
 use super::run::{finish, materialise};
 
@@ -109,29 +108,4 @@ fn tell(
     answer.tell(&occasion, hits, Listeners { brief, full });
     let summary = tally.map(|tally| occasion.summary(&tally));
     Some(finish(exit::DONE, lost.take(), summary))
-}
-
-/// Keeps what a run came to, for the next time, or forgets what was kept of an earlier one. Whether it is kept.
-pub fn keep(
-    asked: &Asked,
-    session: &Session,
-    id: &str,
-    rest: Option<&Rest>,
-    before: Option<Standing>,
-) -> bool {
-    match rest {
-        Some(rest) => settled::keep(
-            asked,
-            rest,
-            id,
-            &session.project,
-            &session.store,
-            &session.witnesses,
-            before,
-        ),
-        None => {
-            settled::forget(asked);
-            false
-        }
-    }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use memory::Memory;
-pub use primed::Primed;
+pub use primed::{Ask, Primed};
 
 use crate::digest::BlobDigest;
 

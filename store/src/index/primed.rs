@@ -13,6 +13,9 @@ use crate::digest::BlobDigest;
 
 type Open = Box<dyn Fn() -> Arc<dyn StatCache> + Send + Sync>;
 
+/// What is known of a file, for whoever would have to read much to know it of all.
+pub type Ask = Box<dyn Fn(&Path) -> Option<(StatId, BlobDigest)> + Send + Sync>;
+
 /// See the module.
 pub struct Primed {
     /// The newest that is known of a path. Of one that is here, the other cache knows nothing better.
@@ -22,6 +25,8 @@ pub struct Primed {
     freshness: Freshness,
     other: OnceLock<Arc<dyn StatCache>>,
     open: Open,
+    /// Asked before the other.
+    more: Option<Ask>,
     /// The other holds nothing before something is written to it.
     empty: bool,
 }
@@ -45,6 +50,7 @@ impl Primed {
             freshness: Freshness::probe(directory),
             other: OnceLock::new(),
             open: Box::new(open),
+            more: None,
             empty: false,
         }
     }
@@ -60,6 +66,13 @@ impl Primed {
         }
     }
 
+    /// The same, with files that are known to another one who is asked.
+    #[must_use]
+    pub fn asking(self, more: Ask) -> Primed {
+        let more = Some(more);
+        Primed { more, ..self }
+    }
+
     fn other(&self) -> &dyn StatCache {
         self.other.get_or_init(|| (self.open)()).as_ref()
     }
@@ -71,7 +84,10 @@ impl StatCache for Primed {
         match known.get(path) {
             Some((known, digest)) => (known == id).then_some(*digest),
             None if self.empty => None,
-            None => self.other().get(path, id),
+            None => match self.more.as_ref().and_then(|more| more(path)) {
+                Some((known, digest)) => (known == *id).then_some(digest),
+                None => self.other().get(path, id),
+            },
         }
     }
 

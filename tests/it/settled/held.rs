@@ -22,19 +22,21 @@ pub fn count(run: &Output) -> usize {
     note.map_or(0, |note| note.split(' ').next().unwrap().parse().unwrap())
 }
 
-/// What a run says of each node's outcome.
-pub fn keys(run: &Output) -> Vec<(Value, Value, Value)> {
+/// What a run says of each node's outcome, by the node's name.
+pub fn keys(run: &Output) -> Vec<(String, Value, Value)> {
     let json = run.json();
     let nodes = json["nodes"].as_array().unwrap().iter();
-    nodes
+    let mut keys: Vec<_> = nodes
         .map(|node| {
             (
-                node["name"].clone(),
+                node["name"].as_str().unwrap().to_owned(),
                 node["key"].clone(),
                 node["outputs"].clone(),
             )
         })
-        .collect()
+        .collect();
+    keys.sort_by(|a, b| a.0.cmp(&b.0));
+    keys
 }
 
 pub const TWO: &str = r#"
@@ -64,12 +66,12 @@ out = { d = "out/d.txt" }
 "#;
 
 /// A project at rest.
-fn resting(definition: &str) -> Project {
+pub fn resting(definition: &str) -> Project {
     resting_with(definition, &[])
 }
 
 /// The same, with more files than are always there.
-fn resting_with(definition: &str, more: &[(&str, &str)]) -> Project {
+pub fn resting_with(definition: &str, more: &[(&str, &str)]) -> Project {
     let project = Project::new(definition);
     let files = [
         ("one.txt", "1\n"),
@@ -105,7 +107,7 @@ fn after(project: &Project, edit: impl FnOnce(&Project)) -> (usize, Vec<String>)
     (count(&run), executed)
 }
 
-fn names(names: &[&str]) -> Vec<String> {
+pub fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 

@@ -4,6 +4,7 @@
 //! kept (`.jalon/settled` may be deleted at any time) makes the same run the long way: both must say the same.
 
 mod held;
+mod part;
 mod random;
 mod shared;
 mod told;
@@ -84,6 +85,16 @@ pub fn answered(project: &Project) -> bool {
     let traces = files_below(&project.store().join("traces"));
     let last = fs::read(traces.last().expect("a run leaves a trace")).unwrap();
     contains(&last, b"run.reused") && !contains(&last, b"\"but\"")
+}
+
+/// How many nodes the last run had nothing to do with.
+pub fn beside(project: &Project) -> u64 {
+    let traces = files_below(&project.store().join("traces"));
+    let last = fs::read(traces.last().expect("a run leaves a trace")).unwrap();
+    let text = String::from_utf8_lossy(&last);
+    let number = text.split("\"beside\":").nth(1);
+    let digits = number.map(|rest| rest.split(|it: char| !it.is_ascii_digit()).next());
+    digits.flatten().map_or(0, |digits| digits.parse().unwrap())
 }
 
 fn contains(bytes: &[u8], word: &[u8]) -> bool {

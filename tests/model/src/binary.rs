@@ -18,6 +18,9 @@ use crate::system::{Observed, Request, System};
 /// How many runs were answered from what an earlier one had kept.
 pub static ANSWERED: AtomicU32 = AtomicU32::new(0);
 
+/// How many runs had to do with a part of the pipeline only.
+pub static PARTS: AtomicU32 = AtomicU32::new(0);
+
 /// A project, and the program that runs it.
 #[derive(Debug)]
 pub struct Binary {
@@ -25,6 +28,8 @@ pub struct Binary {
     place: Place,
     pipeline: Pipeline,
     definition: String,
+    /// Nobody hears of each node while it runs, so that a change has to do with what it reaches only.
+    quiet: bool,
 }
 
 impl Binary {
@@ -35,6 +40,15 @@ impl Binary {
             place: Place::new(),
             pipeline: Pipeline::default(),
             definition: String::new(),
+            quiet: false,
+        }
+    }
+
+    /// The same, of which each run is asked about afterwards.
+    pub fn quiet(program: &Path) -> Self {
+        Binary {
+            quiet: true,
+            ..Binary::new(program)
         }
     }
 
@@ -57,16 +71,13 @@ impl Binary {
             .expect("jalon starts")
     }
 
-    /// Whether the last run refers to an earlier one instead of telling of its nodes.
-    fn is_answered(&self) -> bool {
+    /// The last run's trace.
+    fn last(&self) -> String {
         let traces = fs::read_dir(self.place.store().join("traces"));
         let last = traces.into_iter().flatten().flatten();
         let last = last.map(|entry| entry.path()).max();
         let bytes = last.and_then(|path| fs::read(path).ok());
-        bytes.is_some_and(|bytes| {
-            let text = String::from_utf8_lossy(&bytes);
-            text.contains("run.reused") && !text.contains("\"but\"")
-        })
+        String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
     }
 
     fn log(&self) -> PathBuf {
@@ -103,9 +114,23 @@ impl System for Binary {
 
     fn run(&mut self, request: &Request) -> Observed {
         let _ = fs::remove_file(self.log());
-        let output = self.jalon(&["run", "--json"], request);
-        if self.is_answered() {
+        let output = if self.quiet {
+            let ran = self.jalon(&["run", "--quiet"], request);
+            let said = self.jalon(&["log", "last", "--json"], &Request::default());
+            Output {
+                stdout: said.stdout,
+                ..ran
+            }
+        } else {
+            self.jalon(&["run", "--json"], request)
+        };
+        let last = self.last();
+        // It refers to an earlier one instead of telling of its nodes.
+        if last.contains("run.reused") && !last.contains("\"but\"") {
             ANSWERED.fetch_add(1, Ordering::Relaxed);
+        }
+        if last.contains("\"beside\"") {
+            PARTS.fetch_add(1, Ordering::Relaxed);
         }
         let executed = fs::read_to_string(self.log()).unwrap_or_default();
         Observed {

@@ -349,6 +349,7 @@ impl Session {
             ambient: self.ambient(),
             executor: performer,
             lock: &lock,
+            remainder: None,
             witnesses: &Witnesses::off(),
             before: None,
             store_state: None,

@@ -32,6 +32,21 @@ fn what_a_run_leaves_is_what_a_clean_run_leaves() {
 }
 
 #[test]
+fn what_a_quiet_run_leaves_is_what_a_clean_run_leaves() {
+    let program = jalon();
+    let size = Size {
+        undeclared: undeclared(),
+        ..SIZE
+    };
+    let tried = try_all(size, rounds(60), 300, None, |scenario| {
+        check(scenario, &mut Binary::quiet(&program))
+    });
+    if let Err(found) = tried {
+        panic!("{found}");
+    }
+}
+
+#[test]
 fn a_clean_run_reads_what_is_undeclared() {
     let program = jalon();
     let size = Size {

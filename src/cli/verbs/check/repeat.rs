@@ -88,6 +88,7 @@ pub fn repeat(common: &Common, names: &[String]) -> Result<u8, Failure> {
         repeats: Some(&repeats),
         witnesses: &session.witnesses,
         before: None,
+        remainder: None,
         store_state: None,
     };
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
