@@ -11,14 +11,17 @@ use rustc_hash::FxHashMap;
 use super::check::Touched;
 use super::format::{Group, Snapshot, split};
 
+/// By directory, with a NUL at its end: where its witnesses begin and end.
+type Places = FxHashMap<Vec<u8>, Vec<(usize, usize)>>;
+
 /// See the module.
 pub struct Files {
     root: PathBuf,
     snapshot: Arc<Vec<u8>>,
     /// Those whose stat is another than the snapshot says.
     touched: FxHashMap<Vec<u8>, Sight>,
-    /// By directory: where its witnesses are in the snapshot's bytes.
-    places: OnceLock<FxHashMap<Vec<u8>, Vec<(usize, usize)>>>,
+    /// Of the snapshot's bytes.
+    places: OnceLock<Places>,
 }
 
 impl Files {
@@ -48,9 +51,9 @@ impl Files {
         })
     }
 
-    fn places(&self) -> &FxHashMap<Vec<u8>, Vec<(usize, usize)>> {
+    fn places(&self) -> &Places {
         self.places.get_or_init(|| {
-            let mut places: FxHashMap<Vec<u8>, Vec<(usize, usize)>> = FxHashMap::default();
+            let mut places = Places::default();
             let base = self.snapshot.as_ptr() as usize;
             let snapshot = Snapshot::again(&self.snapshot);
             for group in snapshot.iter().flat_map(|snapshot| &snapshot.groups) {

@@ -63,14 +63,14 @@ struct Order<'a> {
 /// What is kept of a run that came to rest, and of which project.
 enum Scope<'a> {
     Part(&'a Part, &'a Standing),
-    Whole(Option<Whole>),
+    Whole(Option<Box<Whole>>),
 }
 
 impl Scope<'_> {
     fn before(&self) -> Option<Before<'_>> {
         match self {
             Scope::Part(part, _) => Some(part.before()),
-            Scope::Whole(whole) => whole.as_ref().map(Whole::before),
+            Scope::Whole(whole) => whole.as_deref().map(Whole::before),
         }
     }
 
@@ -125,7 +125,7 @@ impl Order<'_> {
         };
         // What Python is to be told of each node is not kept.
         let whole = whole.filter(|_| session.project.loader.is_none());
-        let made = self.make(&session, &lock, Scope::Whole(whole))?;
+        let made = self.make(&session, &lock, Scope::Whole(whole.map(Box::new)))?;
         made.ok_or_else(|| refused(&session, RunError::Whole))
     }
 
@@ -235,7 +235,9 @@ impl Order<'_> {
             Scope::Part(part, standing) => {
                 jalon::settled::keep_part(asked, &rested, project, standing, part)
             }
-            Scope::Whole(whole) => jalon::settled::keep(asked, &rested, project, whole),
+            Scope::Whole(whole) => {
+                jalon::settled::keep(asked, &rested, project, whole.map(|it| *it))
+            }
         }
     }
 }
