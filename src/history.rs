@@ -315,6 +315,29 @@ struct Words<'a> {
     only: Option<&'a str>,
     /// Of one node, by run: many refer to the same.
     known: FxHashMap<String, Last>,
+    /// What runs tell of one node, by run: a long trace is read once.
+    told: FxHashMap<String, Rc<[Vec<u8>]>>,
+}
+
+/// Lines that tell how nodes started or ended.
+enum Told {
+    /// Still to be read.
+    Frames(Frames),
+    /// Read.
+    Kept(Rc<[Vec<u8>]>),
+}
+
+impl Told {
+    fn each(self, only: Option<&str>, tell: &mut dyn FnMut(&Line<'_>, &[u8])) {
+        match self {
+            Told::Frames(frames) => each_line(frames, only, tell),
+            Told::Kept(lines) => {
+                for bytes in lines.iter() {
+                    Line::read(bytes).iter().for_each(|line| tell(line, bytes));
+                }
+            }
+        }
+    }
 }
 
 /// By node.
@@ -326,15 +349,32 @@ impl<'a> Words<'a> {
             store,
             only,
             known: FxHashMap::default(),
+            told: FxHashMap::default(),
         }
+    }
+
+    /// What a run tells of the one node, or of all.
+    fn told(&mut self, id: &str) -> Option<Told> {
+        if let Some(told) = self.told.get(id) {
+            return Some(Told::Kept(told.clone()));
+        }
+        let frames = self.store.read_trace(id).ok()??;
+        if self.only.is_none() {
+            return Some(Told::Frames(frames));
+        }
+        let mut told = Vec::new();
+        each_line(frames, self.only, &mut |_, bytes| told.push(bytes.to_vec()));
+        let told: Rc<[Vec<u8>]> = told.into();
+        self.told.insert(id.to_owned(), told.clone());
+        Some(Told::Kept(told))
     }
 
     /// Hands out what a run tells of how nodes started and ended; where it refers to another, the last word of that one.
     fn each(&mut self, id: &str, tell: &mut dyn FnMut(&Line<'_>)) {
-        let Ok(Some(frames)) = self.store.read_trace(id) else {
+        let Some(told) = self.told(id) else {
             return;
         };
-        each_line(frames, self.only, &mut |line, _| match &line.of {
+        told.each(self.only, &mut |line, _| match &line.of {
             None => tell(line),
             Some(of) => {
                 let but = line.but();
@@ -351,10 +391,10 @@ impl<'a> Words<'a> {
             return known.clone();
         }
         let mut last = Last::default();
-        let Ok(Some(frames)) = self.store.read_trace(id) else {
+        let Some(told) = self.told(id) else {
             return last;
         };
-        each_line(frames, self.only, &mut |line, bytes| {
+        told.each(self.only, &mut |line, bytes| {
             if let (Some(of), Some(chain)) = (&line.of, chain.checked_sub(1)) {
                 let but = line.but();
                 let told = self.last(of, chain).into_iter();
@@ -373,6 +413,9 @@ impl<'a> Words<'a> {
 
 /// How an event is called that says that a node began.
 const STARTED: &str = "node.started";
+
+/// The events that tell how nodes started or ended.
+const TOLD: [&[u8]; 3] = [STARTED.as_bytes(), b"node.hit", b"node.succeeded"];
 
 /// What is read of an event to tell the past of nodes, where it lies.
 #[derive(Deserialize)]
@@ -411,19 +454,26 @@ impl<'a> Line<'a> {
 
 /// Whether a frame may tell how a node, or that one, started or ended.
 fn wanted(only: Option<&str>) -> impl Fn(&[u8]) -> bool {
-    // What an event is called comes before what it has to say.
-    let head = |frame: &[u8]| frame.len().min(HEAD);
-    let of = memmem::Finder::new(br#""event":"run.reused""#).into_owned();
-    let of = move |frame: &[u8]| of.find(&frame[..head(frame)]).is_some();
+    const EVENT: &[u8] = br#""event":""#;
+    let event = memmem::Finder::new(EVENT);
+    // What an event has to say begins with its node.
     let node = only.map(|name| {
         let name = serde_json::to_string(name).unwrap_or_default();
-        memmem::Finder::new(format!("\"node\":{name}").as_bytes()).into_owned()
+        format!(",\"node\":{name}").into_bytes()
     });
-    let events = [STARTED, "node.hit", "node.succeeded"]
-        .map(|event| memmem::Finder::new(format!("\"event\":\"{event}\"").as_bytes()).into_owned());
-    move |frame| match &node {
-        Some(node) => node.find(frame).is_some() || of(frame),
-        None => of(frame) || events.iter().any(|it| it.find(frame).is_some()),
+    move |frame| {
+        let Some(at) = event.find(&frame[..frame.len().min(HEAD)]) else {
+            return false;
+        };
+        let said = &frame[at + EVENT.len()..];
+        let (name, said) = said.split_at(memchr::memchr(b'"', said).unwrap_or(said.len()));
+        match name {
+            b"run.reused" => true,
+            name if TOLD.contains(&name) => node
+                .as_ref()
+                .is_none_or(|node| said.get(1..).is_some_and(|said| said.starts_with(node))),
+            _ => false,
+        }
     }
 }
 
