@@ -476,8 +476,9 @@ impl Run {
         let elapsed = began.elapsed();
         let summary = tally.summary(&self.id, status(failed), elapsed, error.as_ref());
         let succeeded = summary.status == Status::Succeeded;
-        // Where some were held, going through it again is as cheap as this was.
-        let held = plan.held.iter().flatten().count();
+        // Where some were held, or not even in the graph, going through it again is as cheap as this was.
+        let beside = setting.remainder.map_or(0, |it| it.nodes as usize);
+        let held = plan.held.iter().flatten().count() + beside;
         let rest = if !succeeded || !rest::can_rest(graph, options) {
             None
         } else if at_rest {
@@ -495,7 +496,7 @@ impl Run {
         Ok(Ended {
             summary,
             rest: rest.map(|rest| Rest { chain, ..rest }),
-            held: held + setting.remainder.map_or(0, |it| it.nodes as usize),
+            held,
             roamed,
         })
     }
