@@ -317,13 +317,8 @@ impl Session {
 
     /// The machine's part of all keys.
     pub fn ambient(&self) -> Ambient {
-        self.ambient_with(false)
-    }
-
-    /// The same, where nodes that are no part of the project's graph may not be observed (`unseen`).
-    pub fn ambient_with(&self, unseen: bool) -> Ambient {
         let nodes = &self.project.graph.pipeline().nodes;
-        let unseen = unseen || nodes.iter().any(|node| node.isolation == Isolation::None);
+        let unseen = nodes.iter().any(|node| node.isolation == Isolation::None);
         let (root, machine) = (&self.project.root, &self.machine);
         jalon::ambient::observe(root, machine, &self.store, &*self.cache, unseen)
     }

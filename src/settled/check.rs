@@ -49,12 +49,23 @@ enum Found {
 
 /// Looks at everything; nothing where something is not what it was.
 pub fn check(root: &Path, private: &Path, snapshot: &Snapshot<'_>) -> Option<Checked> {
+    check_of(root, private, snapshot, &|_, _| true)
+}
+
+/// The same of those witnesses that are meant, by their group and name.
+pub fn check_of(
+    root: &Path,
+    private: &Path,
+    snapshot: &Snapshot<'_>,
+    is_meant: &(impl Fn(&Group<'_>, &CStr) -> bool + Sync),
+) -> Option<Checked> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let base = rustix::fs::open(root, flags, Mode::empty()).ok()?;
     let differs = AtomicBool::new(false);
     let unknown: Mutex<Vec<Look>> = Mutex::default();
     let look = |group: &Group<'_>| {
-        let same = !differs.load(Ordering::Relaxed) && look(group, root, base.as_fd(), &unknown);
+        let same =
+            !differs.load(Ordering::Relaxed) && look(group, root, base.as_fd(), is_meant, &unknown);
         if !same {
             differs.store(true, Ordering::Relaxed);
         }
@@ -74,7 +85,13 @@ pub fn check(root: &Path, private: &Path, snapshot: &Snapshot<'_>) -> Option<Che
     }
 }
 
-fn look(group: &Group<'_>, root: &Path, base: BorrowedFd<'_>, unknown: &Mutex<Vec<Look>>) -> bool {
+fn look(
+    group: &Group<'_>,
+    root: &Path,
+    base: BorrowedFd<'_>,
+    is_meant: &impl Fn(&Group<'_>, &CStr) -> bool,
+    unknown: &Mutex<Vec<Look>>,
+) -> bool {
     let directory = match open(group.directory, base) {
         Ok(directory) => directory,
         Err(errno) if is_absent(errno) => None,
@@ -85,6 +102,9 @@ fn look(group: &Group<'_>, root: &Path, base: BorrowedFd<'_>, unknown: &Mutex<Ve
         let Some(witness) = witness else {
             return false;
         };
+        if !is_meant(group, witness.name) {
+            return true;
+        }
         let found = match opened {
             Some(opened) => found(opened, witness.name, &witness.sight),
             None if matches!(witness.sight, Sight::Absent | Sight::Vacant) => Found::Same,

@@ -376,6 +376,17 @@ impl<'a> Group<'a> {
         self.witnesses.len()
     }
 
+    /// Where a witness looks, relative to the project; nothing where that is elsewhere.
+    pub fn relative(&self, name: &CStr) -> Option<Vec<u8>> {
+        let parts = match (self.directory.to_bytes(), name.to_bytes()) {
+            (b"", name) => vec![name],
+            (directory, _) if directory.starts_with(b"/") => return None,
+            (directory, b".") => vec![directory],
+            (directory, name) => vec![directory, name],
+        };
+        Some(parts.join(&b'/'))
+    }
+
     /// The path of a name in its directory.
     pub fn path(&self, root: &Path, name: &CStr) -> PathBuf {
         let text = |text: &'a CStr| OsStr::from_bytes(text.to_bytes());

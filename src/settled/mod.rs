@@ -44,7 +44,7 @@ mod standing;
 mod table;
 
 use std::cell::LazyCell;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ use jalon_store::{Glance, LocalStore};
 
 use self::amend::amend;
 use self::check::{Checked, Touched};
-use self::format::{Kept, Snapshot};
+use self::format::{Group, Kept, Snapshot};
 use self::reach::Reach;
 use self::standing::SheetRows;
 use crate::frontend::{self, Source};
@@ -259,6 +259,15 @@ impl Standing {
         };
         let find = || {
             let snapshot = Snapshot::again(&self.snapshot)?;
+            let private = asked.private();
+            let is_meant = |group: &Group<'_>, name: &CStr| {
+                let path = group.relative(name);
+                path.is_some_and(|path| part.output_elsewhere(&path).is_some())
+            };
+            if check::check_of(&asked.root, &private, &snapshot, &is_meant).is_some() {
+                return None;
+            }
+            // Which it is.
             let mut looks = snapshot.looks(&asked.root)?;
             looks.retain(is_elsewhere);
             let mut kept = snapshot.kept()?;
@@ -266,11 +275,8 @@ impl Standing {
             let holds = |looks: Vec<Look>| {
                 let bytes = format::write(&kept, &asked.digest, &asked.root, looks)?;
                 let snapshot = Snapshot::again(&bytes)?;
-                check::check(&asked.root, &asked.private(), &snapshot)
+                check::check(&asked.root, &private, &snapshot)
             };
-            if holds(looks.clone()).is_some() {
-                return None;
-            }
             looks.retain(|look| holds(vec![look.clone()]).is_none());
             Some(looks.into_iter().map(|look| look.path).collect())
         };

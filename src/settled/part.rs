@@ -28,8 +28,6 @@ pub struct Part {
     pub selection: Selection,
     /// What it leaves out.
     pub remainder: Remainder,
-    /// Some node of the whole is not observed.
-    pub unseen: bool,
     /// What judging its nodes came to.
     ledger: Ledger,
     /// The run that told of all nodes, and how many traces that one's refers to.
@@ -124,7 +122,6 @@ impl Part {
                 secrets: reach.secrets.clone(),
                 sees_all: reach.sees_all,
             },
-            unseen: reach.unseen,
             ledger: Ledger::of_parts(held, sources),
             run: (entry.run, entry.chain),
             artifacts: cut

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use jalon_conf::pipeline::{Isolation, Keep, Shape};
+use jalon_conf::pipeline::{Keep, Shape};
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, Selection};
@@ -33,8 +33,6 @@ pub struct Reach<'a> {
     pub secrets: Vec<String>,
     /// Some node sees the whole environment.
     pub sees_all: bool,
-    /// Some node is not observed.
-    pub unseen: bool,
     /// What is declared to be read.
     #[serde(borrow)]
     watched: Vec<Watched<'a>>,
@@ -146,7 +144,6 @@ impl<'a> Reach<'a> {
             sees_all: nodes
                 .iter()
                 .any(|node| node.pass_env.iter().any(|name| name == "*")),
-            unseen: nodes.iter().any(|node| node.isolation == Isolation::None),
             watched: watched(graph, &reads),
             reads,
         })
@@ -277,7 +274,6 @@ mod tests {
             outputs: Paths::default(),
             secrets: Vec::new(),
             sees_all: false,
-            unseen: false,
             watched: vec![
                 watched("s", false, &[0]),
                 watched("d", false, &[2]),

@@ -163,7 +163,7 @@ impl Order<'_> {
             store: &session.store,
             remotes: remotes.as_deref(),
             workspace: &workspace,
-            ambient: session.ambient_with(scope.part().is_some_and(|part| part.unseen)),
+            ambient: session.ambient(),
             executor: &jalon::worker::process::Processes,
             lock,
             repeats: None,

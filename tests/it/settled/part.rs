@@ -221,12 +221,12 @@ fn secrets_of_others_are_hidden() {
 }
 
 #[test]
-fn nodes_that_are_not_observed_count_for_all() {
+fn what_counts_for_nodes_that_are_not_observed_counts_beside_a_part() {
     let definition = TWO.replace("[node.d]", "[node.d]\nisolation = \"none\"");
     let mut project = Project::new(&definition);
     let site = project.path("venv/lib/python3/site-packages/one-1.dist-info/RECORD");
     std::fs::create_dir_all(site.parent().unwrap()).unwrap();
-    std::fs::write(site, "one\n").unwrap();
+    std::fs::write(&site, "one\n").unwrap();
     let venv = project.path("venv").display().to_string();
     project.set_env("VIRTUAL_ENV", &venv);
     for (path, text) in [
@@ -241,6 +241,11 @@ fn nodes_that_are_not_observed_count_for_all() {
     project.executed();
     let found = after(&project, |it| it.write("one.txt", "other\n"));
     assert_eq!(found, (2, names(&["a", "c"])));
+    let found = after(&project, |it| {
+        it.write("one.txt", "one more\n");
+        std::fs::write(&site, "two, of another version\n").unwrap();
+    });
+    assert_eq!(found, (0, names(&["a", "c", "d"])));
 }
 
 #[test]
