@@ -204,12 +204,8 @@ impl Shop<'_> {
     fn clean(&self) -> Option<bool> {
         self.remotes.filter(|remotes| remotes.pushes())?;
         *self.clean.get_or_init(|| {
-            let artifacts = self.graph().pipeline().artifacts.iter();
-            let made = artifacts.filter(|artifact| artifact.producer.is_some());
-            commit::is_clean(
-                &self.project.root,
-                made.map(|artifact| artifact.path.as_str()),
-            )
+            let territory = &self.judge.sight.territory;
+            commit::is_clean(&self.project.root, |path| territory.owner(path).is_some())
         })
     }
 

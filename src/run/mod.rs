@@ -297,6 +297,7 @@ impl Run {
             .and_then(|before| tell::referring(&before, setting.remainder, selected, graph, &plan));
         if let Some(remainder) = setting.remainder {
             remainder.suffices(&observations)?;
+            setting.remotes.iter().for_each(|it| remainder.note(it));
             // Nobody here could tell of each.
             reused.as_ref().ok_or(RunError::Whole)?;
         }

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use jalon_conf::pipeline::ArtifactId;
+use jalon_remote::Remotes;
 use jalon_store::content::Content;
 
 use super::RunError;
 use crate::event::{Counts, Planned, Reused};
 use crate::judge::Observations;
 use crate::observe::Elsewhere;
+use crate::plan::held::Held;
 
 /// See the module.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub struct Remainder {
     pub elsewhere: Arc<Elsewhere>,
     /// What they gave that is a source to the graph.
     pub given: Vec<(ArtifactId, Content)>,
+    /// What judging those came to that gave it.
+    pub givers: Vec<Held>,
     /// Secrets that some of them are told.
     pub secrets: Vec<String>,
     /// Some of them see the whole environment.
@@ -59,6 +63,13 @@ impl Remainder {
             saved_seconds: self.saved_seconds,
             but: Some(part),
             beside: self.nodes,
+        }
+    }
+
+    /// Tells the remotes which records name what they gave: some of them have to know.
+    pub fn note(&self, remotes: &Remotes) {
+        for held in &self.givers {
+            remotes.note(&held.key, &held.outputs, held.took());
         }
     }
 

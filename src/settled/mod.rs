@@ -24,7 +24,8 @@
 //!
 //! Where nothing but files that nodes declare to read has changed, there is no answer, but most of what judging
 //! came to still stands: it is kept beside the answer, node by node ([`crate::plan::held`]), and what was looked
-//! at for it is still known. A run that is handed that judges only what the change reaches. A file is of this
+//! at for it is still known. A run that is handed that judges only what the change reaches; where nobody wants to hear of
+//! each node, the others are not even read, and the run is one of the part that the change reaches ([`Part`]). A file is of this
 //! kind only if nobody looked at its content but as a declared source or code ([`crate::witness::Look::declared`]).
 //!
 //! A run with hooks that hear of it, `finally` nodes that follow it, `--force`, or nodes that run each time is not

@@ -4,7 +4,7 @@
 //! they gave, where that lies where a run leaves it, and where what judging them came to is known; else the pipeline is
 //! run whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -80,14 +80,17 @@ impl Part {
             .map(|at| sheet.node(*at))
             .collect::<Option<_>>()?;
         let mut given = Vec::new();
+        let mut givers = BTreeMap::new();
         let mut sources = Vec::with_capacity(cut.artifacts.len());
         for (&at, here) in cut.artifacts.iter().zip(0..) {
             sources.push(match reach.producers.get(at as usize)? {
                 None => sheet.source(at)?,
                 Some(maker) if nodes.binary_search(maker).is_ok() => None,
                 Some(maker) => {
-                    let content = made(&outline, sheet.node(*maker)??, *maker, at)?;
+                    let held = sheet.node(*maker)??;
+                    let content = made(&outline, &held, *maker, at)?;
                     given.push((ArtifactId(here), content));
+                    givers.insert(*maker, held);
                     Some(content)
                 }
             });
@@ -119,6 +122,7 @@ impl Part {
                 saved_seconds: saved_ms as f64 / 1000.0,
                 elsewhere: Arc::new(elsewhere(&outline, pipeline)),
                 given,
+                givers: givers.into_values().collect(),
                 secrets: reach.secrets.clone(),
                 sees_all: reach.sees_all,
             },
@@ -161,7 +165,7 @@ fn is_source(outline: &Outline<'_>, at: u32) -> bool {
 }
 
 /// What a node gave, by what judging it came to; nothing where it does not lie where it belongs.
-fn made(outline: &Outline<'_>, held: Held, maker: u32, artifact: u32) -> Option<Content> {
+fn made(outline: &Outline<'_>, held: &Held, maker: u32, artifact: u32) -> Option<Content> {
     let reach = &outline.reach;
     let mut makes = reach.makes.get(maker).iter();
     let at = makes.position(|made| *made == artifact)?;

@@ -143,9 +143,6 @@ impl Order<'_> {
             Some(part) => options(session, args, part.selection.clone())?,
         };
         let remotes = session.remotes(common.offline, args.no_push.then_some(false))?;
-        if scope.part().is_some() && remotes.is_some() {
-            return Ok(None);
-        }
         let run = Run::new(id.to_owned()).map_err(|error| refused(session, error))?;
         let signals = signals::forward(run.control());
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();

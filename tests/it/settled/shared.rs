@@ -1,7 +1,7 @@
 //! With a remote the same holds: what others made is not asked for again as long as nothing has changed that it rests on.
 
 use super::held::{TWO, count, keys};
-use super::{answered, forget};
+use super::{answered, beside, forget};
 use crate::project::{Project, wait_until};
 
 /// A checkout that shares its results with others at `far`.
@@ -82,4 +82,33 @@ fn what_is_held_and_nobody_has_any_more_is_made_again() {
     assert_eq!(count(&run), 2);
     assert_eq!(executed, ["a", "b", "c"]);
     assert_eq!(second.read("out/c.txt"), "1\nother\n");
+}
+
+#[test]
+fn a_part_takes_and_sends_like_the_whole() {
+    let first = checkout("file://");
+    let far = format!("file://{}", first.beside("far").display());
+    first.edit("jalon.toml", "file://", &far);
+    super::settle(&first);
+    let second = checkout(&far);
+    super::settle(&second);
+    assert_eq!((first.executed().len(), second.executed().len()), (4, 0));
+    let quiet = |project: &Project| {
+        project.write("two.txt", "other\n");
+        project.jalon(&["run", "-q"]).expect(0);
+        let mut executed = project.executed();
+        executed.sort();
+        (beside(project), executed, project.read("out/c.txt"))
+    };
+    let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect();
+    let made = "1\nother\n".to_owned();
+    assert_eq!(quiet(&second), (2, names(&["b", "c"]), made.clone()));
+    assert_eq!(quiet(&first), (2, names(&[]), made));
+    // What others gave of which nothing lies here any more is had again.
+    super::settle(&second);
+    std::fs::remove_dir_all(second.path(".jalon/store")).unwrap();
+    second.write("two.txt", "once more\n");
+    second.jalon(&["run", "-q"]).expect(0);
+    assert_eq!(second.executed(), ["b", "c"]);
+    assert_eq!(second.read("out/c.txt"), "1\nonce more\n");
 }
