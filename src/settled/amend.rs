@@ -12,9 +12,9 @@ use crate::witness::{Look, agree, way};
 #[derive(Default)]
 struct New {
     /// Files whose stat has become another, by name.
-    touched: Vec<(Vec<u8>, Sight)>,
-    /// Looks, by name, and whether an earlier one was found that they stand for now.
-    looks: Vec<(Vec<u8>, Look, bool)>,
+    touched: FxHashMap<Vec<u8>, Sight>,
+    /// Looks, by name and way.
+    looks: FxHashMap<(Vec<u8>, u8), Look>,
 }
 
 /// The bytes of a snapshot with the same nodes: with files that were `touched`, and what was looked at since. Of what
@@ -35,12 +35,12 @@ pub fn amend(
         new.entry(directory)
             .or_default()
             .touched
-            .push((name, *sight));
+            .insert(name, *sight);
     }
     for look in looks {
         let (directory, name) = split(root, &look.path);
         let looks = &mut new.entry(directory).or_default().looks;
-        looks.push((name, look, false));
+        looks.insert((name, way(&look.sight)), look);
     }
     let mut to = Vec::new();
     format::begin(&mut to, kept, question, snapshot.nodes)?;
@@ -56,8 +56,7 @@ pub fn amend(
             }
         }
     }
-    let unseen = new.into_values().flat_map(|new| new.looks);
-    let unseen = unseen.filter(|(_, _, met)| !met).map(|(_, look, _)| look);
+    let unseen = new.into_values().flat_map(|new| new.looks.into_values());
     format::groups(&mut to, root, unseen.collect())?;
     format::end(&mut to);
     Some(to)
@@ -74,17 +73,11 @@ fn rewrite(
         let old = old?;
         let name = old.name.to_bytes_with_nul();
         let (mut sight, mut declared) = (old.sight, old.declared);
-        if let (Sight::File { .. }, Some((_, now))) =
-            (sight, new.touched.iter().find(|(one, _)| one == name))
-        {
+        if let (Sight::File { .. }, Some(now)) = (sight, new.touched.get(name)) {
             sight = *now;
         }
-        let kind = way(&sight);
-        let mut looks = new.looks.iter_mut();
-        if let Some((_, look, met)) =
-            looks.find(|(one, look, _)| one == name && way(&look.sight) == kind)
-        {
-            *met = true;
+        let here = (name.to_vec(), way(&sight));
+        if let Some(look) = new.looks.remove(&here) {
             let earlier = Look {
                 path: group.path(root, old.name),
                 sight,
@@ -104,4 +97,118 @@ fn rewrite(
 fn path_of(bytes: &[u8]) -> std::path::PathBuf {
     use std::os::unix::ffi::OsStrExt;
     std::ffi::OsStr::from_bytes(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Counts, Planned};
+    use jalon_store::digest::BlobDigest;
+    use jalon_store::index::StatId;
+    use std::path::PathBuf;
+
+    const QUESTION: [u8; 32] = [3; 32];
+
+    fn file(time: i128, bytes: &[u8]) -> Sight {
+        Sight::File {
+            id: StatId {
+                size: bytes.len() as u64,
+                mtime_ns: time,
+                ctime_ns: time,
+                inode: 1,
+                device: 1,
+            },
+            digest: BlobDigest::of(bytes),
+            executable: false,
+            settled: true,
+        }
+    }
+
+    fn look(path: &str, sight: Sight) -> Look {
+        Look {
+            path: Path::new("/root").join(path),
+            sight,
+            // Nothing else is kept as declared.
+            declared: matches!(sight, Sight::File { .. }),
+        }
+    }
+
+    fn kept() -> Kept {
+        Kept {
+            store: PathBuf::from("/store"),
+            records: [1; 32],
+            run: "01RUN".into(),
+            trace: StatId {
+                size: 1,
+                mtime_ns: 1,
+                ctime_ns: 1,
+                inode: 1,
+                device: 1,
+            },
+            planned: Planned {
+                project: "p".into(),
+                env: "local".into(),
+                targets: Vec::new(),
+                nodes: 1,
+                hit: 1,
+                run: 0,
+                maybe: 0,
+                expected: 0.0,
+            },
+            counts: Counts::default(),
+            saved_seconds: 0.0,
+            notices: Vec::new(),
+            nodes: vec![("n".into(), 0)],
+        }
+    }
+
+    /// What a snapshot holds that is amended so.
+    fn amended(touched: &[(&str, Sight)], looks: Vec<Look>, may: bool) -> Option<Vec<Look>> {
+        let root = Path::new("/root");
+        let before = vec![
+            look("d/a", file(1, b"a")),
+            look("d/b", file(1, b"b")),
+            look("e", Sight::Absent),
+        ];
+        let bytes = format::write(&kept(), &QUESTION, root, before).expect("it can be written");
+        let snapshot = Snapshot::read(&bytes, &QUESTION).expect("it can be read");
+        let touched = touched
+            .iter()
+            .map(|(path, sight)| (format!("/root/{path}").into_bytes(), *sight));
+        let touched = touched.collect();
+        let kept = snapshot.kept();
+        let now = amend(&snapshot, &kept, &QUESTION, root, &touched, looks, |_| may)?;
+        let now = Snapshot::read(&now, &QUESTION).expect("it can be read");
+        assert_eq!(now.nodes, snapshot.nodes);
+        let mut looks = now.looks(root).expect("they can be read");
+        looks.sort_by(|one, other| one.path.cmp(&other.path));
+        Some(looks)
+    }
+
+    #[test]
+    fn what_was_touched_has_its_new_stat_and_all_else_is_what_it_was() {
+        assert_eq!(
+            amended(&[("d/a", file(2, b"a"))], Vec::new(), false),
+            Some(vec![
+                look("d/a", file(2, b"a")),
+                look("d/b", file(1, b"b")),
+                look("e", Sight::Absent),
+            ])
+        );
+    }
+
+    #[test]
+    fn a_new_look_stands_for_an_earlier_one_and_only_where_it_may() {
+        let new = || vec![look("d/b", file(3, b"other")), look("f/g", Sight::Absent)];
+        assert_eq!(
+            amended(&[], new(), true),
+            Some(vec![
+                look("d/a", file(1, b"a")),
+                look("d/b", file(3, b"other")),
+                look("e", Sight::Absent),
+                look("f/g", Sight::Absent),
+            ])
+        );
+        assert_eq!(amended(&[], new(), false), None);
+    }
 }

@@ -271,8 +271,7 @@ impl Standing {
             // Which it is.
             let mut looks = snapshot.looks(&asked.root)?;
             looks.retain(is_elsewhere);
-            let mut kept = snapshot.kept()?;
-            kept.nodes.clear();
+            let kept = snapshot.kept();
             let holds = |looks: Vec<Look>| {
                 let bytes = format::write(&kept, &asked.digest, &asked.root, looks)?;
                 let snapshot = Snapshot::again(&bytes)?;
@@ -377,10 +376,10 @@ fn look_up(asked: &Asked) -> Option<Known> {
         })));
     }
     if !touched.now.is_empty() {
-        let kept = snapshot.kept()?;
-        let looks = looks_now(asked, &snapshot, &touched)?;
+        let (kept, now) = (snapshot.kept(), &touched.now);
+        let (question, root) = (&asked.digest, &asked.root);
         // One that cannot be brought up to date costs the same look again.
-        if let Some(bytes) = format::write(&kept, &asked.digest, &asked.root, looks) {
+        if let Some(bytes) = amend(&snapshot, &kept, question, root, now, Vec::new(), |_| true) {
             replace(&place, &bytes);
         }
     }
