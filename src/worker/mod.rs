@@ -4,6 +4,7 @@
 
 pub mod ask;
 pub mod attend;
+mod beside;
 pub mod environment;
 pub mod lifeline;
 pub mod loader;

@@ -21,6 +21,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 pub use super::attend::{Cancel, Ended, GRACE, How, Request};
 
 use super::attend::{Child, attend, reap};
+use super::beside;
 use super::lifeline::Lifeline;
 use super::observed::Observed;
 use super::spawn::{self, SpawnError, Start};
@@ -118,16 +119,16 @@ fn traced(
         (Err(error), _) | (_, Err(error)) => return Ended::not_started(error.into()),
     };
     let filter = trace::program();
-    std::thread::scope(|scope| {
-        // The child's first call of interest is its exec, and it waits in it for this thread.
-        let stop_here = stop.as_fd();
-        let observer = scope.spawn(move || {
-            let listener = spawn::receive(ours.as_fd());
-            listener.map(|listener| trace::watch(trace, &listener, stop_here))
-        });
+    let mut observed = None;
+    // The child's first call of interest is its exec, and it waits in it for whoever observes.
+    let watch = || {
+        let listener = spawn::receive(ours.as_fd());
+        observed = listener.map(|listener| trace::watch(trace, &listener, stop.as_fd()));
+    };
+    let ran = beside::with(watch, || {
         let started = Child::start(request, place, Some((&filter, theirs.as_fd())));
         drop(theirs);
-        let (mut ended, refused) = match started {
+        let ran = match started {
             Ok(mut child) => (run(&mut child), None),
             Err(SpawnError::Execute(error)) => (Ended::not_started(error), None),
             Err(SpawnError::Filter(error)) => match Child::start(request, place, None) {
@@ -138,16 +139,18 @@ fn traced(
             },
         };
         let _ = rustix::io::write(&stop, &1u64.to_ne_bytes());
-        let observed = observer.join().ok().flatten();
-        ended.observed = match (observed, refused) {
-            (_, Some(error)) => {
-                Observed::nothing(format!("the kernel takes no filter here: {error}"))
-            }
-            (Some(observed), None) => observed,
-            (None, None) => Observed::nothing("the observer did not start"),
-        };
-        ended
-    })
+        ran
+    });
+    let (mut ended, refused) = match ran {
+        Ok(ran) => ran,
+        Err(error) => return Ended::not_started(error),
+    };
+    ended.observed = match (observed, refused) {
+        (_, Some(error)) => Observed::nothing(format!("the kernel takes no filter here: {error}")),
+        (Some(observed), None) => observed,
+        (None, None) => Observed::nothing("the observer did not start"),
+    };
+    ended
 }
 
 impl Child {
