@@ -378,7 +378,7 @@ impl<'a> Words<'a> {
             None => tell(line),
             Some(of) => {
                 let but = line.but();
-                let told = self.last(of, CHAIN).into_iter();
+                let told = self.last(of, &but, CHAIN).into_iter();
                 for (_, bytes) in told.filter(|(node, _)| !but.contains(node.as_str())) {
                     Line::read(&bytes).iter().for_each(&mut *tell);
                 }
@@ -386,7 +386,11 @@ impl<'a> Words<'a> {
         });
     }
 
-    fn last(&mut self, id: &str, chain: u32) -> Last {
+    /// The last words of a run on all nodes but these, at least.
+    fn last(&mut self, id: &str, but: &FxHashSet<&str>, chain: u32) -> Last {
+        if self.only.is_some_and(|only| but.contains(only)) {
+            return Last::default();
+        }
         if let Some(known) = self.known.get(id) {
             return known.clone();
         }
@@ -397,7 +401,7 @@ impl<'a> Words<'a> {
         told.each(self.only, &mut |line, bytes| {
             if let (Some(of), Some(chain)) = (&line.of, chain.checked_sub(1)) {
                 let but = line.but();
-                let told = self.last(of, chain).into_iter();
+                let told = self.last(of, &but, chain).into_iter();
                 last.extend(told.filter(|(node, _)| !but.contains(node.as_str())));
             }
             if let (Some(node), true) = (&line.node, line.key.is_some()) {
