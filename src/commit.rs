@@ -51,6 +51,10 @@ mod tests {
         let top = place.path();
         let root = top.join("a project");
         let git = |args: &[&str]| git(top, args).expect("git does it");
+        let commit = || {
+            let author = ["-c", "user.name=n", "-c", "user.email=e"];
+            git(&[&author[..], &["commit", "-qm", "all"]].concat());
+        };
         let write = |path: &str| {
             let path = top.join(path);
             std::fs::create_dir_all(path.parent().expect("it has one")).expect("made");
@@ -66,15 +70,7 @@ mod tests {
         git(&["init", "-q"]);
         assert_eq!(clean(), Some(false));
         git(&["add", "."]);
-        git(&[
-            "-c",
-            "user.name=n",
-            "-c",
-            "user.email=e",
-            "commit",
-            "-qm",
-            "c",
-        ]);
+        commit();
         assert_eq!(clean(), Some(true));
         for made in ["a project/out.txt", "a project/out/deep/one", "beside/it"] {
             write(made);
@@ -83,15 +79,7 @@ mod tests {
         write("a project/\u{e4} new");
         assert_eq!(clean(), Some(false));
         git(&["add", "a project"]);
-        git(&[
-            "-c",
-            "user.name=n",
-            "-c",
-            "user.email=e",
-            "commit",
-            "-qm",
-            "d",
-        ]);
+        commit();
         git(&["mv", "a project/\u{e4} new", "a project/out/old"]);
         assert_eq!(clean(), Some(false));
     }

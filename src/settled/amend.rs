@@ -102,21 +102,17 @@ fn path_of(bytes: &[u8]) -> std::path::PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Counts, Planned};
+    use crate::settled::example::{id, kept};
     use jalon_store::digest::BlobDigest;
     use jalon_store::index::StatId;
-    use std::path::PathBuf;
 
     const QUESTION: [u8; 32] = [3; 32];
 
     fn file(time: i128, bytes: &[u8]) -> Sight {
         Sight::File {
             id: StatId {
-                size: bytes.len() as u64,
                 mtime_ns: time,
-                ctime_ns: time,
-                inode: 1,
-                device: 1,
+                ..id(bytes.len() as u64)
             },
             digest: BlobDigest::of(bytes),
             executable: false,
@@ -130,35 +126,6 @@ mod tests {
             sight,
             // Nothing else is kept as declared.
             declared: matches!(sight, Sight::File { .. }),
-        }
-    }
-
-    fn kept() -> Kept {
-        Kept {
-            store: PathBuf::from("/store"),
-            records: [1; 32],
-            run: "01RUN".into(),
-            trace: StatId {
-                size: 1,
-                mtime_ns: 1,
-                ctime_ns: 1,
-                inode: 1,
-                device: 1,
-            },
-            planned: Planned {
-                project: "p".into(),
-                env: "local".into(),
-                targets: Vec::new(),
-                nodes: 1,
-                hit: 1,
-                run: 0,
-                maybe: 0,
-                expected: 0.0,
-            },
-            counts: Counts::default(),
-            saved_seconds: 0.0,
-            notices: Vec::new(),
-            nodes: vec![("n".into(), 0)],
         }
     }
 

@@ -251,8 +251,8 @@ fn is_same_content(before: &Sight, now: &Sight) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Counts, Planned};
-    use crate::settled::format::{self, Kept};
+    use crate::settled::example::kept;
+    use crate::settled::format;
     use jalon_store::digest::BlobDigest;
     use std::os::unix::fs::symlink;
 
@@ -280,27 +280,7 @@ mod tests {
     }
 
     fn checked(root: &Path, looks: Vec<Look>) -> Option<Checked> {
-        let kept = Kept {
-            store: PathBuf::new(),
-            records: [0; 32],
-            run: String::new(),
-            trace: id(root),
-            planned: Planned {
-                project: String::new(),
-                env: String::new(),
-                targets: Vec::new(),
-                nodes: 0,
-                hit: 0,
-                run: 0,
-                maybe: 0,
-                expected: 0.0,
-            },
-            counts: Counts::default(),
-            saved_seconds: 0.0,
-            notices: Vec::new(),
-            nodes: Vec::new(),
-        };
-        let bytes = format::write(&kept, &QUESTION, root, looks).expect("it can be written");
+        let bytes = format::write(&kept(), &QUESTION, root, looks).expect("it can be written");
         let snapshot = Snapshot::read(&bytes, &QUESTION).expect("it can be read");
         let private = tempfile::tempdir().expect("a directory");
         check(root, private.path(), &snapshot)

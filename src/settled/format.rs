@@ -398,7 +398,6 @@ impl<'a> Group<'a> {
     }
 }
 
-/// What is left to read.
 /// Bytes that are taken from the front.
 pub(super) struct From<'a>(pub(super) &'a [u8]);
 
@@ -486,48 +485,10 @@ impl<'a> From<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settled::example::{id, kept};
     use proptest::prelude::*;
 
     const QUESTION: [u8; 32] = [7; 32];
-
-    fn kept() -> Kept {
-        Kept {
-            store: "/store".into(),
-            records: [1; 32],
-            run: "01RUN".into(),
-            trace: id(1),
-            planned: Planned {
-                project: "p".into(),
-                env: "local".into(),
-                targets: vec!["a b".into()],
-                nodes: 2,
-                hit: 2,
-                run: 0,
-                maybe: 0,
-                expected: 0.0,
-            },
-            counts: Counts {
-                hit: 2,
-                ..Counts::default()
-            },
-            saved_seconds: 1.5,
-            notices: vec![Notice {
-                code: "c".into(),
-                text: "t".into(),
-            }],
-            nodes: vec![("a".into(), 1), ("b[é]".into(), 0), ("c".into(), u32::MAX)],
-        }
-    }
-
-    fn id(number: u64) -> StatId {
-        StatId {
-            size: number,
-            mtime_ns: -5,
-            ctime_ns: i64::MAX.into(),
-            inode: u64::MAX,
-            device: 3,
-        }
-    }
 
     fn sight(kind: u8, number: u64) -> Sight {
         let (id, digest) = (id(number), BlobDigest::of(&number.to_le_bytes()));

@@ -36,6 +36,8 @@
 
 mod amend;
 mod check;
+#[cfg(test)]
+mod example;
 mod files;
 mod format;
 mod part;
